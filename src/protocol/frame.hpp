@@ -33,6 +33,7 @@ struct UpFrame {
     std::string msg_type;      ///< publish: one of the allowed types
     std::string topic;         ///< publish: may be empty
     ReplyStatus status = ReplyStatus::ok;  ///< reply
+    bool exit = false;         ///< reply: the user asked to end the kernel (`exit()`); optional, false when absent
     /// hello: info · publish, reply: metadata, content, buffers … · input: content
     std::vector<std::string> parts;
 };

@@ -1,0 +1,103 @@
+// The sentences. Each says what happened, what is lost and kept, and what the user can do.
+#include "session/explain.hpp"
+
+#include <csignal>
+#include <cstring>
+
+namespace cellblock::session {
+namespace {
+
+using jail::Verdict;
+
+std::string seconds(std::chrono::milliseconds time) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.*f s", time.count() % 1000 == 0 ? 0 : 1,
+                  static_cast<double>(time.count()) / 1000.0);
+    return text;
+}
+
+std::string signal_name(int signal) {
+    const char* name = sigabbrev_np(signal);
+    return name ? std::string("SIG") + name : "signal " + std::to_string(signal);
+}
+
+std::string what_happened(Verdict verdict, const Facts& facts) {
+    switch (verdict) {
+        case Verdict::limit_memory: {
+            std::string text = "The cell needed more memory than the " + to_text(facts.limits.memory) + " allowed";
+            if (facts.memory_peak >= 0)
+                text += " (peak " + to_text(Bytes{static_cast<uint64_t>(facts.memory_peak)}) + ")";
+            return text + ", so the system stopped the Python process.";
+        }
+        case Verdict::host_oom:
+            return "The host ran out of memory and stopped the Python process. The cell was within its own limit of " +
+                   to_text(facts.limits.memory) + ".";
+        case Verdict::limit_wall_time:
+            if (facts.worker_lost)
+                return "The cell ran longer than the " + seconds(facts.wall_time) +
+                       " allowed and did not react to an interrupt within " + seconds(facts.wall_time_grace) +
+                       ", so its Python process was stopped.";
+            return "The cell ran longer than the " + seconds(facts.wall_time) + " allowed and was interrupted.";
+        case Verdict::worker_exited:
+            if (facts.exit && facts.exit->signal == 0)
+                return "The Python process ended itself with exit status " + std::to_string(facts.exit->code) +
+                       " (os._exit, or another program was executed in its place).";
+            return "The Python process was replaced by another program or closed its connection to the kernel.";
+        case Verdict::worker_killed:
+            return "The Python process was ended by " + signal_name(facts.exit ? facts.exit->signal : SIGKILL) +
+                   ", sent by the cell itself or from outside. No limit was exceeded.";
+        case Verdict::worker_crashed:
+            return "The Python process crashed with " + signal_name(facts.exit ? facts.exit->signal : 0) +
+                   (facts.exit && facts.exit->signal == SIGSYS
+                        ? " (a system call of a foreign architecture)."
+                        : " (a fault in native code, such as a C extension or a stack overflow).");
+        case Verdict::protocol_violation:
+            return "The Python process broke the rules of its connection to the kernel and was stopped: " +
+                   facts.violation + ".";
+        case Verdict::jail_lost:
+            return "The jail of this notebook ended unexpectedly, and the Python process with it.";
+        case Verdict::ok:
+        case Verdict::error: break;
+    }
+    CHECK(false);
+}
+
+std::string name_of(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::limit_memory: return "MemoryLimitExceeded";
+        case Verdict::host_oom: return "HostOutOfMemory";
+        case Verdict::limit_wall_time: return "WallTimeExceeded";
+        case Verdict::worker_exited: return "WorkerExited";
+        case Verdict::worker_killed: return "WorkerKilled";
+        case Verdict::worker_crashed: return "WorkerCrashed";
+        case Verdict::protocol_violation: return "ProtocolViolation";
+        case Verdict::jail_lost: return "JailLost";
+        case Verdict::ok:
+        case Verdict::error: break;
+    }
+    CHECK(false);
+}
+
+std::string what_is_lost(const Facts& facts) {
+    if (!facts.worker_lost) return " Its variables are kept.";
+    std::string text = " All variables are lost";
+    if (facts.recovery_trouble.empty())
+        return text + "; files in /tmp and the home directory are kept. The next cell runs in a new interpreter.";
+    return text + ", and no new interpreter could be started: " + facts.recovery_trouble;
+}
+
+std::string what_to_do(Verdict verdict, const Facts& facts) {
+    if (verdict == Verdict::limit_memory && !facts.raise_memory_hint.empty())
+        return " To allow more, " + facts.raise_memory_hint + ".";
+    if (verdict == Verdict::limit_wall_time && !facts.raise_wall_time_hint.empty())
+        return " To allow more, " + facts.raise_wall_time_hint + ".";
+    return "";
+}
+
+}  // namespace
+
+Explanation explain(Verdict verdict, const Facts& facts) {
+    return {name_of(verdict), what_happened(verdict, facts) + what_is_lost(facts) + what_to_do(verdict, facts)};
+}
+
+}  // namespace cellblock::session

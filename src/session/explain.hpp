@@ -1,0 +1,36 @@
+// Explanation: what a person reads in the notebook when a cell did not end by itself. Pure: facts in, sentences out.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "jail/jail.hpp"
+#include "jail/verdict.hpp"
+
+namespace cellblock::session {
+
+/// An exception's name and text, as a Jupyter `error` message has them.
+struct Explanation {
+    std::string name;
+    std::string text;
+};
+
+/// What the sentences are made of.
+struct Facts {
+    jail::Limits limits;
+    std::chrono::milliseconds wall_time{0};
+    std::chrono::milliseconds wall_time_grace{0};
+    int64_t memory_peak = -1;
+    std::optional<jail::Exit> exit;
+    std::string violation;            ///< which rule was broken, for protocol_violation
+    std::string raise_memory_hint;    ///< how to allow more
+    std::string raise_wall_time_hint;
+    bool worker_lost = true;          ///< false: the interpreter and its variables live
+    std::string recovery_trouble;     ///< why no new interpreter could be started; empty when one was
+};
+
+/// For every verdict except ok and error.
+Explanation explain(jail::Verdict verdict, const Facts& facts);
+
+}  // namespace cellblock::session

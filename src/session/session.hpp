@@ -1,0 +1,209 @@
+// Session: one persistent jailed Python. It runs cells one after the other, forwards what they print, notices how
+// they end, and replaces the interpreter when one was lost. `run_cell` is the page to read first.
+//
+// Threads: run_cell() and recover_if_lost() belong to the executor's thread and block; forward(), interrupt(),
+// answer_input() and abandon() may come from any thread; frames are handled in the loop's thread, where the Host is
+// called too.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "base/event_loop.hpp"
+#include "jail/jail.hpp"
+#include "jail/verdict.hpp"
+#include "protocol/message.hpp"
+#include "session/explain.hpp"
+#include "session/worker.hpp"
+
+namespace cellblock::session {
+
+/// How many requests' headers are remembered as parents of late output.
+inline constexpr size_t kMaxParents = 4096;
+/// From spawn to `hello`. Generous: a cold disk may have to read all of IPython.
+inline constexpr std::chrono::seconds kHelloTimeout{60};
+/// What a worker may write to stderr before `hello` and find again in the error message.
+inline constexpr size_t kMaxStartupText = 2000;
+
+struct Config {
+    jail::Plan plan;
+    jail::Command command;  ///< descriptors are filled in by the session
+    std::string worker_digest;
+    /// Zero: no limit. The alarm rests while a cell waits for input().
+    std::chrono::milliseconds wall_time{0};
+    /// From the interrupt at the limit to the kill.
+    std::chrono::milliseconds wall_time_grace{2000};
+    /// How a person raises a limit, e.g. "start the kernel with --memory 4GiB".
+    std::string raise_memory_hint;
+    std::string raise_wall_time_hint;
+};
+
+/// The end of a request. `content` is the content of the Jupyter reply.
+struct Reply {
+    protocol::ReplyStatus status = protocol::ReplyStatus::ok;
+    std::string metadata = "{}";
+    std::string content = "{}";
+    std::vector<std::string> buffers;
+    jail::Verdict verdict = jail::Verdict::ok;
+    bool exit_requested = false;  ///< the cell called exit(): end the kernel after this reply
+};
+
+/// An iopub message on its way to front ends.
+struct Publication {
+    std::string msg_type;
+    std::string topic;          ///< empty: the kernel's default for this type
+    std::string parent_header;  ///< JSON object
+    std::string metadata;
+    std::string content;
+    std::vector<std::string> buffers;
+};
+
+/// What a session needs from the role that runs it. Called in the loop's thread.
+class Host {
+  public:
+    virtual void publish(Publication publication) = 0;
+    /// Request `id` asks the front end that sent it: `content` is that of input_request.
+    virtual void ask_input(uint64_t id, const protocol::Request& request, std::string content) = 0;
+    /// Nobody waits for the answer any more (the cell was interrupted or ended).
+    virtual void forget_input(uint64_t id) = 0;
+    /// The interpreter died while no cell ran: call recover_if_lost() soon, from the executor's thread.
+    virtual void worker_lost_while_idle() = 0;
+
+  protected:
+    ~Host() = default;
+};
+
+class Session final : private WorkerListener {
+  public:
+    /// Makes the jail and starts the worker in it, without waiting for `hello`.
+    static Result<std::unique_ptr<Session>> start(Config config, EventLoop& loop, Host& host);
+    ~Session();
+
+    /// Waits for the first worker. The value is the info object of `hello`; the error says why there is none.
+    Result<std::string> wait_ready();
+
+    /// Runs one cell to its end, whatever it does. Other shell requests (completion, inspection, comm messages …)
+    /// run user code too, so they take the same way.
+    Reply run_cell(std::shared_ptr<const protocol::Request> request);
+    /// A control request that the worker answers while a cell runs; `done` is called in the loop's thread, once.
+    void forward(std::shared_ptr<const protocol::Request> request, std::function<void(Reply)> done);
+
+    /// KeyboardInterrupt in the running cell; nothing happens when none runs.
+    void interrupt();
+    /// The front end's answer to ask_input(); ignored when it is too late.
+    void answer_input(uint64_t id, std::string content);
+    /// Back-pressure: front ends do not keep up. Loop's thread.
+    void set_paused(bool paused);
+    /// After worker_lost_while_idle(): a new interpreter. Does nothing when all is well.
+    void recover_if_lost();
+    /// The worker may run its exit handlers for `grace`; then everything in the jail is killed. Executor's thread,
+    /// or any other once that has ended.
+    void shut_down(bool restart, std::chrono::milliseconds grace);
+    /// Wakes everybody who waits: the kernel is going down. Any thread.
+    void abandon();
+
+    [[nodiscard]] jail::Level level();
+
+  private:
+    enum class WorkerState { starting, ready, lost };
+
+    struct Pending {
+        std::shared_ptr<const protocol::Request> request;
+        bool control = false;
+        bool allows_input = false;
+        bool asks_input = false;
+        bool shown = false;  // its execute_input was published
+        std::optional<Reply> reply;
+        std::function<void(Reply)> done;  // control requests
+    };
+
+    /// How the running request or the worker came to its end, as far as the loop's thread has seen it.
+    struct Ending {
+        std::optional<Reply> reply;
+        bool wall_time_passed = false;
+        std::optional<jail::KillReason> kill_reason;
+        std::optional<jail::Exit> exit;
+        bool init_lost = false;
+        std::string violation;
+    };
+
+    Session(Config config, EventLoop& loop, Host& host);
+    // Steps of run_cell, in the executor's thread.
+    uint64_t begin_request(std::shared_ptr<const protocol::Request> request, bool control);
+    Result<void> ensure_worker();
+    jail::Counters read_counters();
+    void send_request(uint64_t id, bool control);
+    Ending wait_for_end(uint64_t id);
+    Reply finish(uint64_t id, Ending ending, const jail::Counters& before);
+    Reply refuse(uint64_t id, const Error& error);
+    Reply failed_reply(uint64_t id, jail::Verdict verdict, const Explanation& explanation);
+
+    // The life of jail and worker.
+    Result<void> start_worker();
+    Result<void> recover();
+    void watch_jail();
+    void on_jail_event();
+    void on_link_silence();
+    void declare_lost();
+    std::string explain_idle_loss();
+    void kill_for(jail::KillReason reason, const std::string& why);
+
+    // The wall-time alarm, in the loop's thread.
+    void arm_alarm(uint64_t id, std::chrono::nanoseconds delay);
+    void rest_alarm();
+    void on_alarm();
+
+    Publication publication_for(uint64_t parent, const std::string& msg_type, std::string content);
+    void publish_later(uint64_t parent, const std::string& msg_type, std::string content);
+    void note(uint64_t parent, const std::string& text);
+    std::string parent_header(uint64_t id);
+
+    void on_frame(Worker& worker, protocol::UpFrame frame) override;
+    void on_text(Worker& worker, Stream stream, std::string text) override;
+    void on_link_end(Worker& worker, const std::string& violation) override;
+    std::string on_hello(protocol::UpFrame& frame);
+    std::string on_publish(protocol::UpFrame& frame);
+    std::string on_reply(protocol::UpFrame& frame);
+    std::string on_input(protocol::UpFrame& frame);
+
+    Config config_;
+    EventLoop& loop_;
+    Host& host_;
+    std::unique_ptr<LoopTimer> alarm_;
+    std::unique_ptr<LoopTimer> link_silence_;  // from a closed link to the kill of a process that lives on
+    uint64_t alarm_id_ = 0;
+    std::chrono::steady_clock::time_point alarm_due_;
+    std::chrono::nanoseconds alarm_left_{0};
+
+    // The jail is used by whoever holds this; never taken while holding mutex_.
+    std::mutex jail_mutex_;
+    std::unique_ptr<jail::Jail> jail_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::shared_ptr<Worker> worker_;
+    WorkerState state_ = WorkerState::lost;
+    bool abandoned_ = false;
+    bool paused_ = false;
+    std::string info_;
+    std::string startup_text_;
+    std::string start_failure_;
+    uint64_t last_id_ = 0;
+    uint64_t running_ = 0;       // the shell request in the worker, 0 for none
+    uint64_t output_parent_ = 0; // where text of descriptors 1 and 2 belongs
+    int64_t execution_count_ = 0;
+    std::unordered_map<uint64_t, Pending> pending_;
+    std::array<std::pair<uint64_t, std::string>, kMaxParents> parents_;
+    Ending ending_;  // what is known of the end of the running request or of the worker
+    bool link_ended_ = false;
+    std::string idle_loss_;  // sentence about a worker that died between cells, until a cell has shown it
+};
+
+}  // namespace cellblock::session
