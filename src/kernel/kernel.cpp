@@ -1,0 +1,244 @@
+// Who does what with a message. The order that front ends rely on (busy, output, reply, idle) holds because all that
+// leaves is handed to the loop's thread in the order in which it came about.
+#include "kernel/kernel.hpp"
+
+#include <cstdio>
+#include <future>
+
+#include "kernel/replies.hpp"
+#include "protocol/json_scan.hpp"
+
+namespace cellblock::kernel {
+
+Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& connection, session::Config config,
+                                               EventLoop& loop) {
+    std::unique_ptr<Kernel> kernel(new Kernel(loop));
+    kernel->connection_ = connection;
+    kernel->front_ = TRY(ZmqFront::bind(connection, loop, *kernel, kernel->headers_));
+    kernel->session_ = TRY(session::Session::start(std::move(config), loop, *kernel));
+    RequestHandler& handler = *kernel;
+    kernel->shell_ = std::make_unique<Executor>(Channel::shell, handler);
+    kernel->control_ = std::make_unique<Executor>(Channel::control, handler);
+    return kernel;
+}
+
+Kernel::Kernel(EventLoop& loop) : loop_(loop), headers_(protocol::random_uuid(), "username") {}
+
+Kernel::~Kernel() {
+    if (session_) session_->abandon();
+    ending_ = true;
+    info_changed_.notify_all();
+}
+
+int Kernel::run() {
+    publish(session::Publication{"status", "", "{}", "{}", status_content("starting"), {}});
+    shell_->push([this] { wait_for_worker(); });
+    shell_->start();
+    control_->start();
+    front_->run();
+    return exit_status_;
+}
+
+void Kernel::wait_for_worker() {
+    auto info = session_->wait_ready();
+    if (ending_) return;
+    auto content = info ? kernel_info_content(*info, session_->level()) : std::move(info).error();
+    if (!content) {
+        std::fprintf(stderr, "cellblock: %s\n", content.error().sentence().c_str());
+        exit_status_ = 1;
+        ending_ = true;
+        info_changed_.notify_all();
+        front_->stop();
+        return;
+    }
+    const std::lock_guard lock(info_mutex_);
+    info_ = *std::move(content);
+    info_changed_.notify_all();
+}
+
+// ---- messages from front ends, in the loop's thread --------------------------------------------------------------
+
+void Kernel::on_message(Channel channel, protocol::Request request) {
+    if (channel == Channel::stdin_) return on_input_reply(request);
+    auto shared = std::make_shared<const protocol::Request>(std::move(request));
+    if (channel == Channel::shell) {
+        shell_->push(std::move(shared));
+        return throttle_requests();
+    }
+    if (route_of(shared->msg_type).answerer == Answerer::worker) return forward_beside_cell(shared);
+    control_->push(std::move(shared));
+}
+
+void Kernel::on_pressure(bool high) {
+    session_->set_paused(high);
+}
+
+void Kernel::throttle_requests() {
+    const size_t queued = shell_->queued();
+    if (queued >= kMaxQueuedRequests) front_->set_reading(Channel::shell, false);
+    if (queued < kMaxQueuedRequests / 2) front_->set_reading(Channel::shell, true);
+}
+
+// The worker answers it while a cell runs, so it must not keep the control executor from interrupts.
+void Kernel::forward_beside_cell(const RequestPtr& request) {
+    publish_status(*request, "busy");
+    session_->forward(request, [this, request](session::Reply reply) {
+        send_reply(Channel::control, request, reply);
+        publish_status(*request, "idle");
+    });
+}
+
+void Kernel::on_input_reply(const protocol::Request& reply) {
+    // Only the front end that was asked may answer, and only once.
+    if (reply.msg_type != "input_reply" || input_id_ == 0 || reply.identities != input_identities_) return;
+    const uint64_t id = std::exchange(input_id_, 0);
+    session_->answer_input(id, reply.content);
+}
+
+// ---- what the session wants, in the loop's thread ---------------------------------------------------------------
+
+void Kernel::publish(session::Publication publication) {
+    protocol::Message message;
+    message.identities = {publication.topic.empty() ? default_topic(publication.msg_type) : std::move(publication.topic)};
+    message.header = headers_.make(publication.msg_type);
+    message.parent_header = std::move(publication.parent_header);
+    message.metadata = std::move(publication.metadata);
+    message.content = std::move(publication.content);
+    message.buffers = std::move(publication.buffers);
+    front_->publish(std::move(message));
+}
+
+std::string Kernel::default_topic(std::string_view msg_type) const {
+    return "kernel." + headers_.session() + "." + std::string(msg_type);
+}
+
+void Kernel::ask_input(uint64_t id, const protocol::Request& request, std::string content) {
+    input_id_ = id;
+    input_identities_ = request.identities;
+    protocol::Message message;
+    message.identities = request.identities;
+    message.header = headers_.make("input_request");
+    message.parent_header = request.header;
+    message.content = std::move(content);
+    front_->send(Channel::stdin_, std::move(message));
+}
+
+void Kernel::forget_input(uint64_t id) {
+    if (input_id_ == id) input_id_ = 0;
+}
+
+void Kernel::worker_lost_while_idle() {
+    shell_->push([this] { session_->recover_if_lost(); });
+}
+
+// ---- answers, in the executors' threads -------------------------------------------------------------------------
+
+session::Reply Kernel::answer(Channel, const RequestPtr& request) {
+    switch (route_of(request->msg_type).answerer) {
+        case Answerer::worker: return session_->run_cell(request);
+        case Answerer::kernel: return answer_here(request);
+        case Answerer::nobody: return {};
+    }
+    CHECK(false);
+}
+
+session::Reply Kernel::answer_here(const RequestPtr& request) {
+    session::Reply reply;
+    reply.content = "{\"status\": \"ok\"}";
+    if (request->msg_type == "kernel_info_request") return kernel_info();
+    if (request->msg_type == "interrupt_request") session_->interrupt();
+    if (request->msg_type == "shutdown_request") reply.content = shutdown_content(content_flag(*request, "restart", false));
+    if (request->msg_type == "connect_request")
+        reply.content = "{\"status\": \"ok\", \"shell_port\": " + std::to_string(connection_.shell_port) +
+                        ", \"iopub_port\": " + std::to_string(connection_.iopub_port) +
+                        ", \"stdin_port\": " + std::to_string(connection_.stdin_port) +
+                        ", \"hb_port\": " + std::to_string(connection_.hb_port) +
+                        ", \"control_port\": " + std::to_string(connection_.control_port) + "}";
+    return reply;
+}
+
+session::Reply Kernel::kernel_info() {
+    std::unique_lock lock(info_mutex_);
+    info_changed_.wait(lock, [this] { return info_.has_value() || ending_; });
+    session::Reply reply;
+    if (info_) {
+        reply.content = *info_;
+    } else {
+        reply.status = protocol::ReplyStatus::error;
+        reply.content = error_content("SandboxUnavailable", "The kernel is going down.");
+    }
+    return reply;
+}
+
+void Kernel::send_reply(Channel channel, const RequestPtr& request, const session::Reply& reply) {
+    const Route& route = route_of(request->msg_type);
+    if (!route.reply_type.empty())
+        loop_.post([this, channel, message = make_reply(*request, reply)]() mutable {
+            front_->send(channel, std::move(message));
+        });
+    if (channel == Channel::shell) loop_.post([this] { throttle_requests(); });
+    if (request->msg_type == "shutdown_request") shut_down(content_flag(*request, "restart", false));
+    if (request->msg_type != "execute_request" || channel != Channel::shell) return;
+    if (reply.exit_requested) return terminate();
+    if (reply.status == protocol::ReplyStatus::error && content_flag(*request, "stop_on_error", true) &&
+        !content_flag(*request, "silent", false))
+        abort_queued_cells();
+}
+
+void Kernel::publish_status(const protocol::Request& parent, std::string_view state) {
+    loop_.post([this, header = parent.header, content = status_content(state)]() mutable {
+        publish(session::Publication{"status", "", std::move(header), "{}", std::move(content), {}});
+    });
+}
+
+protocol::Message Kernel::make_reply(const protocol::Request& request, const session::Reply& reply) {
+    protocol::Message message;
+    message.identities = request.identities;
+    message.header = headers_.make(route_of(request.msg_type).reply_type);
+    message.parent_header = request.header;
+    message.metadata = reply.metadata;
+    message.content = reply.content;
+    message.buffers = reply.buffers;
+    return message;
+}
+
+// Exactly the cells that have arrived by now: a window of time would hit the front end's next, unrelated request.
+void Kernel::abort_queued_cells() {
+    const auto drained = std::make_shared<std::promise<void>>();
+    loop_.post([this, drained] {
+        front_->drain(Channel::shell);
+        drained->set_value();
+    });
+    // A loop that has ended runs no tasks any more.
+    auto done = drained->get_future();
+    while (done.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
+        if (ending_) return;
+    for (const RequestPtr& request : shell_->take_queued_cells()) {
+        session::Reply aborted;
+        aborted.status = protocol::ReplyStatus::aborted;
+        aborted.content = aborted_content();
+        publish_status(*request, "busy");
+        loop_.post([this, message = make_reply(*request, aborted)]() mutable {
+            front_->send(Channel::shell, std::move(message));
+        });
+        publish_status(*request, "idle");
+    }
+}
+
+// ---- the end ----------------------------------------------------------------------------------------------------
+
+void Kernel::terminate() {
+    control_->push([this] { shut_down(false); });
+}
+
+void Kernel::shut_down(bool restart) {
+    if (ending_.exchange(true)) return;
+    info_changed_.notify_all();
+    loop_.post([this, restart] {
+        publish(session::Publication{"shutdown_reply", "", "{}", "{}", shutdown_content(restart), {}});
+    });
+    session_->shut_down(restart, kExitGrace);
+    front_->stop();
+}
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,86 @@
+// Kernel: the role `cellblock kernel`. It joins a front (sockets), two executors (shell and control) and a session
+// (the jailed Python), and decides when the process ends.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "kernel/executor.hpp"
+#include "kernel/zmq_front.hpp"
+#include "protocol/connection_file.hpp"
+#include "session/session.hpp"
+
+namespace cellblock::kernel {
+
+/// Requests that may wait for the shell executor; beyond it the shell socket is not read.
+inline constexpr size_t kMaxQueuedRequests = 4096;
+/// How long exit handlers of the worker may run when the kernel is shut down.
+inline constexpr std::chrono::milliseconds kExitGrace{1000};
+
+class Kernel final : private FrontListener, private session::Host, private RequestHandler {
+  public:
+    /// Binds the sockets and starts the jail with the worker. Nothing is left behind on error.
+    static Result<std::unique_ptr<Kernel>> create(const protocol::ConnectionFile& connection, session::Config config,
+                                                  EventLoop& loop);
+    ~Kernel();
+
+    /// Serves until a shutdown_request or terminate(). The value is the process's exit status.
+    int run();
+    /// Shuts down in good order, as a shutdown_request does. Any thread.
+    void terminate();
+    /// As an interrupt_request. Any thread.
+    void interrupt() { session_->interrupt(); }
+
+  private:
+    explicit Kernel(EventLoop& loop);
+
+    void on_message(Channel channel, protocol::Request request) override;
+    void on_pressure(bool high) override;
+
+    void publish(session::Publication publication) override;
+    void ask_input(uint64_t id, const protocol::Request& request, std::string content) override;
+    void forget_input(uint64_t id) override;
+    void worker_lost_while_idle() override;
+
+    session::Reply answer(Channel channel, const RequestPtr& request) override;
+    void send_reply(Channel channel, const RequestPtr& request, const session::Reply& reply) override;
+    void publish_status(const protocol::Request& parent, std::string_view state) override;
+
+    session::Reply answer_here(const RequestPtr& request);
+    session::Reply kernel_info();
+    void forward_beside_cell(const RequestPtr& request);
+    void on_input_reply(const protocol::Request& reply);
+    void wait_for_worker();
+    void abort_queued_cells();
+    void shut_down(bool restart);
+    void throttle_requests();
+    protocol::Message make_reply(const protocol::Request& request, const session::Reply& reply);
+    protocol::Message make_iopub(const std::string& topic, const std::string& msg_type, std::string parent,
+                                 std::string content);
+    std::string default_topic(std::string_view msg_type) const;
+
+    EventLoop& loop_;
+    protocol::HeaderFactory headers_;
+    protocol::ConnectionFile connection_;
+    std::unique_ptr<ZmqFront> front_;
+    std::unique_ptr<session::Session> session_;
+    // Last, so that their threads end before what they use.
+    std::unique_ptr<Executor> shell_;
+    std::unique_ptr<Executor> control_;
+
+    std::mutex info_mutex_;
+    std::condition_variable info_changed_;
+    std::optional<std::string> info_;  // kernel_info_reply, once the worker is ready
+    std::atomic<bool> ending_ = false;
+    std::atomic<int> exit_status_ = 0;
+
+    // Loop's thread: the question that waits for an answer on stdin.
+    uint64_t input_id_ = 0;
+    std::vector<std::string> input_identities_;
+};
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,80 @@
+// Texts are put together from validated pieces, so that the worker's and front ends' JSON passes through unchanged.
+#include "kernel/replies.hpp"
+
+#include <array>
+
+#include "build_info.hpp"
+#include "protocol/json_scan.hpp"
+
+namespace cellblock::kernel {
+namespace {
+
+using protocol::json_string;
+
+// clang-format off
+constexpr std::array kRoutes{
+    Route{"execute_request",     Answerer::worker, "execute_reply",     "a cell"},
+    Route{"complete_request",    Answerer::worker, "complete_reply",    "needs the namespace"},
+    Route{"inspect_request",     Answerer::worker, "inspect_reply",     "needs the namespace"},
+    Route{"is_complete_request", Answerer::worker, "is_complete_reply", "IPython's input transformers decide"},
+    Route{"history_request",     Answerer::worker, "history_reply",     "the worker keeps the history"},
+    Route{"comm_info_request",   Answerer::worker, "comm_info_reply",   "the worker keeps the comms"},
+    Route{"comm_open",           Answerer::worker, "",                  "runs handlers in the namespace"},
+    Route{"comm_msg",            Answerer::worker, "",                  "runs handlers in the namespace"},
+    Route{"comm_close",          Answerer::worker, "",                  "runs handlers in the namespace"},
+    Route{"kernel_info_request", Answerer::kernel, "kernel_info_reply", "must be answered while a cell runs"},
+    Route{"connect_request",     Answerer::kernel, "connect_reply",     "ports are known here; deprecated"},
+    Route{"interrupt_request",   Answerer::kernel, "interrupt_reply",   "must never wait for a cell"},
+    Route{"shutdown_request",    Answerer::kernel, "shutdown_reply",    "ends this process"},
+    Route{"",                    Answerer::nobody, "",                  "unknown to this version"},
+};
+// clang-format on
+
+}  // namespace
+
+const Route& route_of(std::string_view msg_type) {
+    for (const Route& route : kRoutes)
+        if (route.msg_type == msg_type) return route;
+    return kRoutes.back();
+}
+
+Result<std::string> kernel_info_content(const std::string& worker_info, jail::Level level) {
+    const auto members = TRY(protocol::scan_object(worker_info));
+    const auto member = [&](std::string_view key, std::string_view otherwise) {
+        return std::string(protocol::find_member(members, key).value_or(otherwise));
+    };
+    std::string banner = protocol::as_string(member("banner", "\"\"")).value_or("");
+    banner += "Cellblock " + std::string(kVersion) + ": cells run in a jail (isolation level " +
+              std::string(to_text(level)) + "): no network, no home directory, limited memory.\n";
+    return "{\"status\": \"ok\", \"protocol_version\": \"5.5\", \"implementation\": \"cellblock\", "
+           "\"implementation_version\": " +
+           json_string(kVersion) + ", \"language_info\": " + member("language_info", "{}") +
+           ", \"banner\": " + json_string(banner) + ", \"help_links\": " + member("help_links", "[]") +
+           ", \"debugger\": false, \"supported_features\": []}";
+}
+
+std::string shutdown_content(bool restart) {
+    return std::string("{\"status\": \"ok\", \"restart\": ") + (restart ? "true}" : "false}");
+}
+
+std::string aborted_content() {
+    return "{\"status\": \"aborted\"}";
+}
+
+std::string status_content(std::string_view state) {
+    return "{\"execution_state\": \"" + std::string(state) + "\"}";
+}
+
+std::string error_content(const std::string& name, const std::string& text) {
+    return "{\"status\": \"error\", \"ename\": " + json_string(name) + ", \"evalue\": " + json_string(text) +
+           ", \"traceback\": [" + json_string(name + ": " + text) + "]}";
+}
+
+bool content_flag(const protocol::Request& request, std::string_view key, bool otherwise) {
+    const auto members = protocol::scan_object(request.content);
+    if (!members) return otherwise;
+    const auto value = protocol::find_member(*members, key);
+    return value ? protocol::as_bool(*value).value_or(otherwise) : otherwise;
+}
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,42 @@
+// Contents of the messages that the kernel itself composes, and the table of requests: who answers which.
+// Jupyter client documentation, "Messaging in Jupyter".
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "jail/jail.hpp"
+#include "protocol/message.hpp"
+
+namespace cellblock::kernel {
+
+/// Who answers a request.
+enum class Answerer {
+    kernel,  ///< the kernel process, at once
+    worker,  ///< the worker, in its turn (shell) or beside the running cell (control)
+    nobody,  ///< busy and idle only: the protocol asks to ignore what one does not know
+};
+
+struct Route {
+    std::string_view msg_type;
+    Answerer answerer;
+    std::string_view reply_type;  ///< empty: the protocol has no reply
+    std::string_view reason;
+};
+
+/// The row for a message type; the last row is for unknown ones.
+const Route& route_of(std::string_view msg_type);
+
+/// kernel_info_reply. `worker_info` is the info object of the worker's hello.
+Result<std::string> kernel_info_content(const std::string& worker_info, jail::Level level);
+std::string shutdown_content(bool restart);
+std::string aborted_content();
+std::string status_content(std::string_view state);
+/// {"status": "error", …} for a request that cannot be carried out.
+std::string error_content(const std::string& name, const std::string& text);
+/// A boolean of a request's content.
+bool content_flag(const protocol::Request& request, std::string_view key, bool otherwise);
+
+}  // namespace cellblock::kernel

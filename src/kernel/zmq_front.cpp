@@ -1,0 +1,206 @@
+// libzmq through cppzmq. zmq_poll waits for the sockets and for the event loop's descriptor together.
+#include "kernel/zmq_front.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+
+namespace cellblock::kernel {
+namespace {
+
+// Messages served from one channel before the others get their turn.
+constexpr int kMessagesAtOnce = 64;
+constexpr int kLingerMilliseconds = 1000;
+// Dropped messages are reported at 1, 10, 100 …: enough to notice, too few to fill a log.
+bool worth_reporting(uint64_t count) {
+    while (count % 10 == 0 && count > 0) count /= 10;
+    return count == 1;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ZmqFront>> ZmqFront::bind(const protocol::ConnectionFile& connection, EventLoop& loop,
+                                                 FrontListener& listener, protocol::HeaderFactory& headers) {
+    protocol::Signer signer = TRY(protocol::Signer::create(connection.key));
+    std::unique_ptr<ZmqFront> front(new ZmqFront(loop, listener, std::move(signer)));
+    TRY(front->bind_all(connection, headers));
+    return front;
+}
+
+ZmqFront::ZmqFront(EventLoop& loop, FrontListener& listener, protocol::Signer signer)
+    : loop_(loop), listener_(listener), signer_(std::move(signer)), context_(1) {}
+
+ZmqFront::~ZmqFront() {
+    // libzmq removes the socket files that it has bound, except when the process dies; so this only tidies up after
+    // a failed start.
+    iopub_.reset();
+    for (const std::string& path : ipc_paths_) ::unlink(path.c_str());
+}
+
+Result<void> ZmqFront::bind_all(const protocol::ConnectionFile& connection, protocol::HeaderFactory& headers) {
+    shell_ = TRY(bind_socket(zmq::socket_type::router, connection, connection.shell_port, "shell"));
+    control_ = TRY(bind_socket(zmq::socket_type::router, connection, connection.control_port, "control"));
+    stdin_ = TRY(bind_socket(zmq::socket_type::router, connection, connection.stdin_port, "stdin"));
+    heartbeat_ = TRY(bind_socket(zmq::socket_type::router, connection, connection.hb_port, "heartbeat"));
+    zmq::socket_t iopub = TRY(bind_socket(zmq::socket_type::xpub, connection, connection.iopub_port, "iopub"));
+    iopub_ = std::make_unique<Iopub>(
+        std::move(iopub), signer_, [this](bool high) { listener_.on_pressure(high); },
+        [&headers](const std::string& topic) {
+            protocol::Message welcome;
+            welcome.identities = {topic};
+            welcome.header = headers.make("iopub_welcome");
+            // A topic is raw bytes of a subscriber; only printable ones are repeated.
+            std::string shown;
+            for (const char c : topic)
+                if (c >= ' ' && c <= '~' && c != '"' && c != '\\') shown += c;
+            welcome.content = "{\"subscription\": \"" + shown + "\"}";
+            return welcome;
+        });
+    return {};
+}
+
+Result<zmq::socket_t> ZmqFront::bind_socket(zmq::socket_type type, const protocol::ConnectionFile& connection, int port,
+                                            const char* name) {
+    const std::string endpoint = connection.endpoint(port);
+    try {
+        zmq::socket_t socket(context_, type);
+        socket.set(zmq::sockopt::linger, kLingerMilliseconds);
+        socket.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(protocol::kMaxMessage.count));
+        if (connection.ip.find(':') != std::string::npos) socket.set(zmq::sockopt::ipv6, true);
+        if (type == zmq::socket_type::router) {
+            // A front end that reconnects under its old identity takes its place back, as in ipykernel.
+            socket.set(zmq::sockopt::router_handover, true);
+            // A reply is owed for every request that we took in: unlimited, since requests are limited.
+            socket.set(zmq::sockopt::sndhwm, 0);
+        } else {
+            socket.set(zmq::sockopt::sndhwm, Iopub::kHighWaterMark);
+            socket.set(zmq::sockopt::xpub_nodrop, true);
+            socket.set(zmq::sockopt::xpub_verbose, true);
+        }
+        if (!connection.curve_secretkey.empty()) {
+            socket.set(zmq::sockopt::curve_server, true);
+            socket.set(zmq::sockopt::curve_secretkey, connection.curve_secretkey);
+            socket.set(zmq::sockopt::curve_publickey, connection.curve_publickey);
+        }
+        socket.bind(endpoint);
+        if (connection.transport == protocol::Transport::ipc) ipc_paths_.push_back(endpoint.substr(6));
+        return socket;
+    } catch (const zmq::error_t& error) {
+        Error failed(std::string("bind the ") + name + " socket to " + endpoint, error.num());
+        if (error.num() == EADDRINUSE)
+            return std::move(failed).with_remedy(
+                "Another program uses this port; let the front end write a new connection file.");
+        return failed;
+    }
+}
+
+zmq::socket_t& ZmqFront::socket_of(Channel channel) {
+    switch (channel) {
+        case Channel::shell: return shell_;
+        case Channel::control: return control_;
+        case Channel::stdin_: return stdin_;
+    }
+    CHECK(false);
+}
+
+void ZmqFront::run() {
+    enum { kControl, kShell, kStdin, kHeartbeat, kIopub, kIopubFd, kLoop, kItems };
+    const auto iopub_fd = iopub_->socket().get(zmq::sockopt::fd);
+    while (!stopped_) {
+        // ZeroMQ announces room in a full subscriber's queue only through its descriptor, so that is polled as well.
+        const bool backlogged = iopub_->backlogged();
+        std::array<zmq::pollitem_t, kItems> items{{
+            {control_.handle(), 0, ZMQ_POLLIN, 0},
+            {shell_.handle(), 0, static_cast<short>(reading_shell_ ? ZMQ_POLLIN : 0), 0},
+            {stdin_.handle(), 0, ZMQ_POLLIN, 0},
+            {heartbeat_.handle(), 0, ZMQ_POLLIN, 0},
+            {iopub_->socket().handle(), 0, ZMQ_POLLIN, 0},
+            {nullptr, iopub_fd, static_cast<short>(backlogged ? ZMQ_POLLIN : 0), 0},
+            {nullptr, loop_.fd(), ZMQ_POLLIN, 0},
+        }};
+        const auto timeout = backlogged ? Iopub::kRetryInterval : std::chrono::milliseconds(-1);
+        try {
+            zmq::poll(items.data(), items.size(), timeout);
+        } catch (const zmq::error_t& error) {
+            // Signals are blocked, but a debugger or SIGCONT still interrupts the wait.
+            CHECK(error.num() == EINTR);
+            continue;
+        }
+        if (items[kLoop].revents & ZMQ_POLLIN) loop_.run_ready();
+        for (const Channel channel : {Channel::control, Channel::stdin_, Channel::shell})
+            for (int i = 0; i < kMessagesAtOnce && receive_one(channel); ++i) {}
+        if (items[kHeartbeat].revents & ZMQ_POLLIN) echo_heartbeats();
+        iopub_->serve();
+    }
+}
+
+void ZmqFront::stop() {
+    loop_.post([this] { stopped_ = true; });
+}
+
+bool ZmqFront::receive_one(Channel channel) {
+    if (channel == Channel::shell && !reading_shell_) return false;
+    zmq::socket_t& socket = socket_of(channel);
+    // One more than any message that decode() accepts; the rest of a longer one is read and thrown away.
+    constexpr size_t kMaxFrames = protocol::kMaxIdentities + 6 + protocol::kMaxBuffers;
+    std::vector<zmq::message_t> frames;
+    zmq::message_t frame;
+    if (!socket.recv(frame, zmq::recv_flags::dontwait)) return false;
+    bool more = frame.more();
+    frames.push_back(std::move(frame));
+    bool too_many = false;
+    while (more) {
+        zmq::message_t next;
+        if (!socket.recv(next, zmq::recv_flags::dontwait)) break;
+        more = next.more();
+        too_many = too_many || frames.size() == kMaxFrames;
+        if (!too_many) frames.push_back(std::move(next));
+    }
+    std::vector<std::string_view> views;
+    views.reserve(frames.size());
+    for (const zmq::message_t& part : frames) views.emplace_back(part.data<char>(), part.size());
+    auto request = too_many ? Result<protocol::Request>(Error("it has too many frames"))
+                            : protocol::decode(views, signer_, replays_);
+    if (request) {
+        listener_.on_message(channel, *std::move(request));
+    } else if (worth_reporting(++dropped_)) {
+        std::fprintf(stderr, "cellblock: message dropped (%llu so far): %s\n", static_cast<unsigned long long>(dropped_),
+                     request.error().what().c_str());
+    }
+    return true;
+}
+
+void ZmqFront::drain(Channel channel) {
+    while (receive_one(channel)) {}
+}
+
+void ZmqFront::set_reading(Channel channel, bool on) {
+    CHECK(channel == Channel::shell);
+    reading_shell_ = on;
+}
+
+void ZmqFront::echo_heartbeats() {
+    for (int i = 0; i < kMessagesAtOnce; ++i) {
+        zmq::message_t frame;
+        if (!heartbeat_.recv(frame, zmq::recv_flags::dontwait)) return;
+        while (true) {
+            const bool more = frame.more();
+            heartbeat_.send(frame, zmq::send_flags::dontwait | (more ? zmq::send_flags::sndmore : zmq::send_flags::none));
+            if (!more) break;
+            if (!heartbeat_.recv(frame, zmq::recv_flags::dontwait)) break;
+        }
+    }
+}
+
+void ZmqFront::send(Channel channel, protocol::Message message) {
+    std::vector<std::string> frames = protocol::encode(std::move(message), signer_);
+    try {
+        send_frames(socket_of(channel), frames);
+    } catch (const zmq::error_t& error) {
+        // The front end has gone (EHOSTUNREACH) …: there is nobody to tell.
+        std::fprintf(stderr, "cellblock: a reply could not be sent: %s\n", error.what());
+    }
+}
+
+}  // namespace cellblock::kernel
