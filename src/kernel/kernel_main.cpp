@@ -1,0 +1,78 @@
+// Process-level matters: signals, the parent, the order of construction and destruction.
+#include "kernel/kernel_main.hpp"
+
+#include <pthread.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/sys.hpp"
+#include "kernel/kernel.hpp"
+
+namespace cellblock::kernel {
+namespace {
+
+constexpr std::array kSignals{SIGTERM, SIGINT, SIGHUP};
+
+// Before any thread exists, so that all of them inherit it: signals are read, never delivered.
+void block_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : kSignals) sigaddset(&set, signal);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
+    CHECK(std::signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+}
+
+void on_signal(int signal_fd, Kernel& kernel) {
+    signalfd_siginfo info{};
+    while (::read(signal_fd, &info, sizeof info) == sizeof info) {
+        // Front ends that do not send interrupt_request send SIGINT to the kernel's process group.
+        if (info.ssi_signo == SIGINT) kernel.interrupt();
+        else kernel.terminate();
+    }
+}
+
+// jupyter_client sets JPY_PARENT_PID: a kernel must not outlive the server that started it.
+Result<UniqueFd> open_parent() {
+    const char* text = std::getenv("JPY_PARENT_PID");
+    pid_t parent = 0;
+    if (!text || std::from_chars(text, text + std::strlen(text), parent).ec != std::errc{} || parent <= 1)
+        return UniqueFd();
+    return sys::pidfd_open(parent);
+}
+
+Result<int> serve(const KernelOptions& options) {
+    const auto connection = TRY(protocol::read_connection_file(options.connection_file));
+    session::Config config = TRY(session::make_config(options.launch));
+    const UniqueFd signals = TRY(sys::signal_fd(kSignals));
+    const UniqueFd parent = TRY(open_parent());
+    // The loop outlives everything that is registered with it.
+    const auto loop = TRY(EventLoop::create());
+    const auto kernel = TRY(Kernel::create(connection, std::move(config), *loop));
+    loop->watch(signals.get(), EPOLLIN, [&](uint32_t) { on_signal(signals.get(), *kernel); });
+    if (parent.valid()) {
+        loop->watch(parent.get(), EPOLLIN, [&](uint32_t) {
+            loop->unwatch(parent.get());
+            kernel->terminate();
+        });
+    }
+    return kernel->run();
+}
+
+}  // namespace
+
+int run_kernel(const KernelOptions& options) {
+    block_signals();
+    auto status = serve(options);
+    if (status) return *status;
+    std::fprintf(stderr, "cellblock kernel: %s\n", status.error().sentence().c_str());
+    return 1;
+}
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,133 @@
+// Paths are resolved and checked here; the jail mounts them as they are.
+#include "session/launch.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+
+#include "build_info.hpp"
+#include "session/python_env.hpp"
+
+namespace cellblock::session {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The jail's own places (see the jail's mount table).
+constexpr std::string_view kHome = "/home/cell";
+constexpr std::string_view kPycachePrefix = "/home/cell/.cache/pycache";
+
+// Variables of the host that say how people write and where they are; everything else stays outside.
+constexpr std::array kInheritedVariables{"LANG", "LC_ALL", "LC_CTYPE", "TZ", "JPY_SESSION_NAME"};
+
+std::vector<std::string> worker_environment(const PythonEnvironment& python) {
+    const std::string bin = fs::path(python.interpreter).parent_path();
+    std::vector<std::string> variables{
+        "PATH=" + bin + ":/usr/local/bin:/usr/bin:/bin",
+        "HOME=" + std::string(kHome),
+        "USER=cell",
+        "LOGNAME=cell",
+        "SHELL=/bin/bash",
+        "TMPDIR=/tmp",
+    };
+    if (python.prefix != python.base_prefix) variables.push_back("VIRTUAL_ENV=" + python.prefix);
+    bool has_locale = false;
+    for (const char* name : kInheritedVariables) {
+        const char* value = std::getenv(name);
+        if (!value) continue;
+        variables.push_back(std::string(name) + "=" + value);
+        has_locale = has_locale || std::string_view(name).starts_with("L");
+    }
+    if (!has_locale) variables.emplace_back("LANG=C.UTF-8");
+    return variables;
+}
+
+std::vector<std::string> home_directories() {
+    std::vector<std::string> homes{"/root"};
+    if (const char* home = std::getenv("HOME"); home && *home == '/') homes.emplace_back(home);
+    if (const passwd* user = ::getpwuid(::getuid()); user && user->pw_dir) homes.emplace_back(user->pw_dir);
+    return homes;
+}
+
+bool is_same_or_above(const fs::path& directory, const fs::path& other) {
+    const auto [end, rest] = std::mismatch(directory.begin(), directory.end(), other.begin(), other.end());
+    return end == directory.end();
+}
+
+// Showing these would show a home directory as a whole, hidden directories of one (keys, settings), or hide the
+// jail's own view of the system.
+bool may_be_shown(const fs::path& directory) {
+    for (const std::string& home : home_directories()) {
+        if (is_same_or_above(directory, home)) return false;
+        if (!is_same_or_above(home, directory)) continue;
+        for (const fs::path& part : directory.lexically_relative(home))
+            if (part.string().starts_with(".")) return false;
+    }
+    constexpr std::array kSystem{"/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/lib", "/lib64", "/sbin", "/run", "/boot"};
+    for (const char* system : kSystem)
+        if (is_same_or_above(directory, system) || is_same_or_above(system, directory)) return false;
+    constexpr std::array kShared{"/tmp", "/var/tmp", "/dev/shm", "/home", "/var", "/mnt", "/media", "/srv", "/opt"};
+    for (const char* shared : kShared)
+        if (is_same_or_above(directory, shared)) return false;
+    return true;
+}
+
+std::string place_notebook_dir(NotebookDir choice, jail::Plan& plan) {
+    if (choice == NotebookDir::none) return std::string(kHome);
+    std::error_code error;
+    const fs::path here = fs::current_path(error);
+    if (error || !may_be_shown(here)) return std::string(kHome);
+    plan.mounts.push_back({here, here});
+    return here;
+}
+
+}  // namespace
+
+std::string_view to_text(NotebookDir choice) {
+    return choice == NotebookDir::none ? "none" : "ro";
+}
+
+Result<NotebookDir> parse_notebook_dir(std::string_view text) {
+    if (text == "none") return NotebookDir::none;
+    if (text == "ro") return NotebookDir::ro;
+    return Error("read the notebook directory mode \"" + std::string(text) + "\": \"none\" or \"ro\" is expected");
+}
+
+Result<std::string> library_directory() {
+    std::error_code error;
+    const fs::path self = fs::read_symlink("/proc/self/exe", error);
+    if (error) return Error("find this program's own path: " + error.message());
+    return (self.parent_path().parent_path() / "lib" / "cellblock").string();
+}
+
+Result<Config> make_config(const LaunchOptions& options) {
+    const PythonEnvironment python = TRY(resolve_python(options.python));
+    TRY(require_ipython(python));
+    std::string package = options.worker_package;
+    if (package.empty()) package = TRY(library_directory()) + "/cellblock_worker";
+    if (!fs::exists(fs::path(package) / "__main__.py"))
+        return Error("find the worker package in " + package).with_remedy("Reinstall Cellblock.");
+
+    Config config;
+    config.worker_digest = options.worker_digest.empty() ? kWorkerDigest : options.worker_digest;
+    config.wall_time = options.wall_time;
+    config.raise_memory_hint = "reinstall the kernel with a larger --memory";
+    config.raise_wall_time_hint = "reinstall the kernel with a larger --wall-time";
+    config.plan.level = options.level;
+    config.plan.limits = options.limits;
+    config.plan.name = "cellblock";
+    for (const std::string& directory : python.mounts) config.plan.mounts.push_back({directory, directory});
+    config.plan.mounts.push_back({package, package});
+
+    config.command.argv = {python.interpreter, "-I", "-X", "pycache_prefix=" + std::string(kPycachePrefix), package};
+    config.command.argv.insert(config.command.argv.end(), options.worker_arguments.begin(),
+                               options.worker_arguments.end());
+    config.command.environment = worker_environment(python);
+    config.command.working_directory = place_notebook_dir(options.notebook_dir, config.plan);
+    return config;
+}
+
+}  // namespace cellblock::session

@@ -1,0 +1,45 @@
+// From what a user asks for (a Python, limits, what the cells may see) to what a session needs: the jail's plan and
+// the worker's command line and environment.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "jail/jail.hpp"
+#include "session/session.hpp"
+
+namespace cellblock::session {
+
+/// What cells see of the directory that the kernel was started in (the notebook's, with Jupyter).
+enum class NotebookDir {
+    none,  ///< nothing
+    ro,    ///< the directory, read-only, at its own path; never a home directory as a whole
+};
+
+std::string_view to_text(NotebookDir choice);
+Result<NotebookDir> parse_notebook_dir(std::string_view text);
+
+/// How long a cell may run by default. Long, because training a model is no attack; finite, because a forgotten
+/// endless loop should end some day.
+inline constexpr std::chrono::milliseconds kDefaultWallTime{std::chrono::hours(1)};
+
+struct LaunchOptions {
+    std::string python;  ///< path of the environment's interpreter
+    jail::Level level = jail::Level::full;
+    jail::Limits limits;
+    std::chrono::milliseconds wall_time = kDefaultWallTime;  ///< zero: none
+    NotebookDir notebook_dir = NotebookDir::ro;
+    std::vector<std::string> worker_arguments;  ///< passed to IPython's configuration
+    std::string worker_package;                 ///< directory; empty: beside this binary
+    std::string worker_digest;                  ///< empty: of this build
+};
+
+/// Resolves the environment, checks paths, builds the configuration. Starts nothing.
+Result<Config> make_config(const LaunchOptions& options);
+
+/// <binary directory>/../lib/cellblock, where the worker package and the kernelspec template lie.
+Result<std::string> library_directory();
+
+}  // namespace cellblock::session
