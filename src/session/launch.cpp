@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 
 // The jail's own places (see the jail's mount table).
 constexpr std::string_view kHome = "/home/cell";
-constexpr std::string_view kPycachePrefix = "/home/cell/.cache/pycache";
 
 // Variables of the host that say how people write and where they are; everything else stays outside.
 constexpr std::array kInheritedVariables{"LANG", "LC_ALL", "LC_CTYPE", "TZ", "JPY_SESSION_NAME"};
@@ -122,7 +121,7 @@ Result<Config> make_config(const LaunchOptions& options) {
     for (const std::string& directory : python.mounts) config.plan.mounts.push_back({directory, directory});
     config.plan.mounts.push_back({package, package});
 
-    config.command.argv = {python.interpreter, "-I", "-X", "pycache_prefix=" + std::string(kPycachePrefix), package};
+    config.command.argv = {python.interpreter, "-I", package};
     config.command.argv.insert(config.command.argv.end(), options.worker_arguments.begin(),
                                options.worker_arguments.end());
     config.command.environment = worker_environment(python);
