@@ -1,0 +1,57 @@
+// The request table and the contents that the kernel composes.
+#include "kernel/replies.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace cellblock::kernel {
+namespace {
+
+TEST(Routes, UnknownTypesAreLeftAlone) {
+    EXPECT_EQ(route_of("no_such_request").answerer, Answerer::nobody);
+    EXPECT_EQ(route_of("no_such_request").reply_type, "");
+    EXPECT_EQ(route_of("").answerer, Answerer::nobody);
+}
+
+TEST(Routes, RepliesCarryTheNameOfTheirRequest) {
+    for (const char* type : {"execute", "complete", "inspect", "is_complete", "history", "comm_info", "kernel_info",
+                             "interrupt", "shutdown", "connect"})
+        EXPECT_EQ(route_of(std::string(type) + "_request").reply_type, std::string(type) + "_reply");
+    for (const char* type : {"comm_open", "comm_msg", "comm_close"}) EXPECT_EQ(route_of(type).reply_type, "");
+}
+
+TEST(KernelInfo, KeepsTheWorkersTextsAndSaysTheLevel) {
+    const auto content = kernel_info_content(
+        R"({"language_info": {"name": "python", "z": 1, "a": 12345678901234567890123}, "banner": "Python 3\n", "help_links": []})",
+        jail::Level::full);
+    ASSERT_TRUE(content.ok());
+    EXPECT_NE(content->find(R"("language_info": {"name": "python", "z": 1, "a": 12345678901234567890123})"),
+              std::string::npos);
+    const auto parsed = nlohmann::json::parse(*content);
+    EXPECT_EQ(parsed["status"], "ok");
+    EXPECT_EQ(parsed["implementation"], "cellblock");
+    EXPECT_NE(parsed["banner"].get<std::string>().find("isolation level full"), std::string::npos);
+}
+
+TEST(KernelInfo, RefusesWhatIsNoObject) {
+    EXPECT_FALSE(kernel_info_content("[]", jail::Level::full).ok());
+}
+
+TEST(Contents, AreJson) {
+    EXPECT_EQ(nlohmann::json::parse(shutdown_content(true))["restart"], true);
+    EXPECT_EQ(nlohmann::json::parse(aborted_content())["status"], "aborted");
+    EXPECT_EQ(nlohmann::json::parse(status_content("busy"))["execution_state"], "busy");
+    EXPECT_EQ(nlohmann::json::parse(error_content("A\"b", "c\nd"))["ename"], "A\"b");
+}
+
+TEST(ContentFlag, FallsBackOnAbsentAndWrongValues) {
+    protocol::Request request;
+    request.content = R"({"stop_on_error": false, "silent": "yes"})";
+    EXPECT_FALSE(content_flag(request, "stop_on_error", true));
+    EXPECT_TRUE(content_flag(request, "silent", true));
+    EXPECT_FALSE(content_flag(request, "absent", false));
+}
+
+}  // namespace
+}  // namespace cellblock::kernel
