@@ -49,8 +49,16 @@ struct FrameRule {
 };
 const std::vector<FrameRule>& frame_rules();
 
+/// Row of the table of what a `publish` frame may send to iopub; tests walk it.
+struct PublishRule {
+    std::string_view msg_type;
+    std::string_view reason;
+};
+const std::vector<PublishRule>& publish_rules();
+
 /// Bytes in, frames out. Holds at most one frame of kMaxFrameBody plus what one feed() brought; allocates for a part
-/// only as its bytes arrive, so an announced length costs nothing.
+/// only as its bytes arrive, so an announced length costs nothing. Every rule is checked as soon as the bytes that
+/// break it are there. Call next() after each feed() until it has nothing.
 class FrameReader {
   public:
     /// Appends bytes. After an error the reader is dead: the stream has no next frame boundary.
@@ -63,11 +71,26 @@ class FrameReader {
     [[nodiscard]] size_t wanted() const;
 
   private:
-    std::string buffer_;
+    Result<bool> begin_frame();
+    Result<void> fill_parts(std::string_view& bytes);
+    Error die(Error error);
+    [[nodiscard]] std::string_view unread() const { return std::string_view(buffer_).substr(consumed_); }
+    void consume(size_t count);
+
+    std::string buffer_;  ///< What no frame has taken yet, from consumed_ on
     size_t consumed_ = 0;
+
+    std::optional<UpFrame> frame_;  ///< The frame under way, once its header is understood
+    std::vector<size_t> part_sizes_;
+    size_t json_parts_ = 0;
+    size_t part_ = 0;  ///< The part that the next byte belongs to
+    size_t body_size_ = 0;
+    size_t body_held_ = 0;
+    bool dead_ = false;
 };
 
 /// Header and parts → bytes of the fixed prefix and header; the parts follow as they are. `header` is a JSON object.
+/// The bounds above must hold (CHECK): decode() of messages keeps requests within them.
 std::string encode_frame_prefix(std::string_view header, const std::vector<std::string_view>& parts);
 
 }  // namespace cellblock::protocol
