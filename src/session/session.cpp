@@ -265,7 +265,7 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
     std::unique_ptr<Session> session(new Session(std::move(config), loop, host));
     session->alarm_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_alarm(); }));
     session->link_silence_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_link_silence(); }));
-    session->jail_ = TRY(jail::Jail::start(session->config_.plan));
+    session->jail_ = TRY(session->config_.start_jail(session->config_.plan));
     session->watch_jail();
     TRY(session->start_worker());
     return session;
@@ -337,7 +337,7 @@ Result<void> Session::recover() {
         }
         if (init_lost) {
             jail_.reset();
-            jail_ = TRY(jail::Jail::start(config_.plan));
+            jail_ = TRY(config_.start_jail(config_.plan));
             loop_.post([this] { watch_jail(); });
         }
     }

@@ -33,6 +33,8 @@ inline constexpr std::chrono::seconds kHelloTimeout{60};
 inline constexpr size_t kMaxStartupText = 2000;
 
 struct Config {
+    /// Makes jails; another backend, or a test's, stands in here.
+    std::function<Result<std::unique_ptr<jail::Jail>>(const jail::Plan&)> start_jail = jail::Jail::start;
     jail::Plan plan;
     jail::Command command;  ///< descriptors are filled in by the session
     std::string worker_digest;

@@ -1,0 +1,493 @@
+// A session against scripted workers, most of them hostile. The jail is a stand-in: it runs the script in a thread
+// and reports the end that the script chooses, so every way to die can be played without a process.
+#include "session/session.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <cstring>
+#include <thread>
+
+#include "base/sys.hpp"
+#include "protocol/json_scan.hpp"
+
+namespace cellblock::session {
+namespace {
+
+using protocol::ReplyStatus;
+
+// The worker's end of the link.
+class Script {
+  public:
+    Script(UniqueFd link, UniqueFd out, const std::atomic<int>& signal)
+        : signal_(signal), link_(std::move(link)), out_(std::move(out)) {}
+
+    void raw(std::string_view bytes) { (void)!::send(link_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+    void frame(std::string_view header, const std::vector<std::string_view>& parts) {
+        std::string bytes = protocol::encode_frame_prefix(header, parts);
+        for (const auto part : parts) bytes += part;
+        raw(bytes);
+    }
+    void hello() { frame(R"({"type": "hello", "protocol": 1, "digest": "d"})", {R"({"banner": "b"})"}); }
+    void reply(const std::string& id, std::string_view status = "ok", std::string_view content = R"({"status": "ok"})") {
+        frame("{\"type\": \"reply\", \"id\": " + id + ", \"status\": \"" + std::string(status) + "\"}", {"{}", content});
+    }
+    void publish(const std::string& parent, std::string_view type, std::string_view content) {
+        frame("{\"type\": \"publish\", \"parent\": " + parent + ", \"msg_type\": \"" + std::string(type) + "\"}",
+              {"{}", content});
+    }
+    void print(std::string_view text) { (void)!::write(out_.get(), text.data(), text.size()); }
+    // The id of the next request or input_reply; "" when the kernel's end is closed. The body is skipped.
+    std::string next_request() {
+        std::string prefix = exactly(8);
+        if (prefix.empty()) return "";
+        uint32_t header_size = 0;
+        uint32_t parts = 0;
+        std::memcpy(&header_size, prefix.data(), 4);
+        std::memcpy(&parts, prefix.data() + 4, 4);
+        const std::string sizes = exactly(8 * parts);
+        size_t body = 0;
+        for (uint32_t i = 0; i < parts; ++i) {
+            uint64_t size = 0;
+            std::memcpy(&size, sizes.data() + 8 * i, 8);
+            body += size;
+        }
+        last_header = exactly(header_size);
+        exactly(body);
+        const auto members = protocol::scan_object(last_header);
+        return std::string(protocol::find_member(*members, "id").value_or("0"));
+    }
+    // Does nothing until `signal` comes; others are ignored.
+    void wait_for(int signal) {
+        while (signal_ != signal) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    void close_link() { link_.reset(); }
+
+    std::string last_header;
+
+  private:
+    std::string exactly(size_t size) {
+        std::string bytes(size, '\0');
+        size_t got = 0;
+        while (got < size) {
+            const ssize_t n = ::recv(link_.get(), bytes.data() + got, size - got, 0);
+            if (n <= 0) return "";
+            got += static_cast<size_t>(n);
+        }
+        return bytes;
+    }
+    const std::atomic<int>& signal_;
+    UniqueFd link_;
+    UniqueFd out_;
+};
+
+using Behaviour = std::function<jail::Exit(Script&)>;
+
+// Each spawn takes the next behaviour (the last one repeats).
+struct World {
+    std::vector<Behaviour> behaviours;
+    std::atomic<int> spawned = 0;
+    std::atomic<int> jails = 0;
+    std::atomic<int> oom_kills = 0;
+    std::atomic<int> memory_hits = 0;
+    std::atomic<bool> spawn_fails = false;
+};
+
+class FakeJail final : public jail::Jail {
+  public:
+    explicit FakeJail(World& world) : world_(world) {
+        ++world_.jails;
+        event_ = sys::event_fd().value();
+    }
+    ~FakeJail() override { finish(); }
+
+    Result<void> spawn(const jail::Command& command) override {
+        if (world_.spawn_fails) return Error("execute /python", ENOENT);
+        finish();
+        signal_ = 0;
+        const auto index = std::min(static_cast<size_t>(world_.spawned++), world_.behaviours.size() - 1);
+        thread_ = std::thread([this, behaviour = world_.behaviours[index], link = sys::duplicate(command.link_fd).value(),
+                               out = sys::duplicate(command.stdout_fd).value()]() mutable {
+            jail::Exit exit;
+            {
+                Script script(std::move(link), std::move(out), signal_);
+                exit = behaviour(script);
+            }
+            if (signal_ == SIGKILL) exit = {0, SIGKILL};
+            const std::lock_guard lock(mutex_);
+            events_.push_back({jail::Event::Kind::worker_exited, exit});
+            const uint64_t one = 1;
+            (void)!::write(event_.get(), &one, sizeof one);
+        });
+        return {};
+    }
+    Result<void> signal_worker(int signal) override {
+        signal_ = signal;
+        return {};
+    }
+    Result<void> kill_all() override {
+        finish();
+        return {};
+    }
+    Result<jail::Counters> counters() override {
+        jail::Counters counters;
+        counters.oom_kills = world_.oom_kills;
+        counters.memory_limit_hits = world_.memory_hits;
+        counters.memory_peak = 1 << 20;
+        return counters;
+    }
+    [[nodiscard]] int event_fd() const override { return event_.get(); }
+    std::vector<jail::Event> take_events() override {
+        uint64_t count = 0;
+        (void)!::read(event_.get(), &count, sizeof count);
+        const std::lock_guard lock(mutex_);
+        return std::exchange(events_, {});
+    }
+    [[nodiscard]] pid_t worker_pid() const override { return 0; }
+    [[nodiscard]] jail::Level level() const override { return jail::Level::full; }
+    [[nodiscard]] const jail::Limits& limits() const override { return limits_; }
+
+  private:
+    void finish() {
+        signal_ = SIGKILL;
+        if (thread_.joinable()) thread_.join();
+    }
+    World& world_;
+    jail::Limits limits_;
+    UniqueFd event_;
+    std::mutex mutex_;
+    std::vector<jail::Event> events_;
+    std::atomic<int> signal_ = 0;
+    std::thread thread_;
+};
+
+class SessionTest : public testing::Test, protected Host {
+  protected:
+    void start(std::vector<Behaviour> behaviours) {
+        world_.behaviours = std::move(behaviours);
+        config_.start_jail = [this](const jail::Plan&) -> Result<std::unique_ptr<jail::Jail>> {
+            return std::unique_ptr<jail::Jail>(std::make_unique<FakeJail>(world_));
+        };
+        config_.worker_digest = "d";
+        loop_ = EventLoop::create().value();
+        session_ = Session::start(config_, *loop_, *this).value();
+        pump_ = std::thread([this] {
+            while (!stop_) loop_->wait_and_run(std::chrono::milliseconds(10));
+        });
+    }
+    void TearDown() override {
+        if (session_) session_->abandon();
+        stop_ = true;
+        if (pump_.joinable()) pump_.join();
+        session_.reset();
+    }
+
+    Reply run(const std::string& content = R"({"code": "x"})", const std::string& type = "execute_request") {
+        auto request = std::make_shared<protocol::Request>();
+        request->msg_type = type;
+        request->header = R"({"msg_id": "m"})";
+        request->content = content;
+        return session_->run_cell(request);
+    }
+    std::string published() {
+        const std::lock_guard lock(mutex_);
+        return published_;
+    }
+    // The text that follows is published in the loop's thread; wait for it.
+    bool eventually_published(const std::string& text) {
+        for (int i = 0; i < 2000; ++i) {
+            if (published().find(text) != std::string::npos) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return false;
+    }
+
+    void publish(Publication publication) override {
+        const std::lock_guard lock(mutex_);
+        published_ += publication.msg_type + " " + publication.parent_header + " " + publication.content + "\n";
+    }
+    void ask_input(uint64_t id, const protocol::Request&, std::string) override { asked_ = id; }
+    void forget_input(uint64_t id) override { forgotten_ = id; }
+    void worker_lost_while_idle() override { lost_while_idle_ = true; }
+
+    World world_;
+    Config config_;
+    std::unique_ptr<EventLoop> loop_;
+    std::unique_ptr<Session> session_;
+    std::thread pump_;
+    std::atomic<bool> stop_ = false;
+    std::atomic<uint64_t> asked_ = 0;
+    std::atomic<uint64_t> forgotten_ = 0;
+    std::atomic<bool> lost_while_idle_ = false;
+    std::mutex mutex_;
+    std::string published_;
+};
+
+// Answers every request until the link closes.
+jail::Exit honest(Script& script) {
+    script.hello();
+    for (std::string id = script.next_request(); !id.empty(); id = script.next_request()) script.reply(id);
+    return {0, 0};
+}
+
+TEST_F(SessionTest, RunsCellsAndReturnsTheWorkersContent) {
+    start({[](Script& s) {
+        s.hello();
+        const std::string id = s.next_request();
+        s.publish(id, "stream", R"({"name": "stdout", "text": "hi"})");
+        s.reply(id, "ok", R"({"status": "ok", "n": 12345678901234567890123})");
+        s.next_request();
+        return jail::Exit{};
+    }});
+    const Reply reply = run();
+    EXPECT_EQ(reply.verdict, jail::Verdict::ok);
+    EXPECT_EQ(reply.content, R"({"status": "ok", "n": 12345678901234567890123})");
+    EXPECT_NE(published().find(R"(stream {"msg_id": "m"} {"name": "stdout", "text": "hi"})"), std::string::npos);
+}
+
+TEST_F(SessionTest, TextOfDescriptorsComesBeforeTheReply) {
+    start({[](Script& s) {
+        s.hello();
+        const std::string id = s.next_request();
+        s.print("from C");
+        s.reply(id);
+        s.next_request();
+        return jail::Exit{};
+    }});
+    run();
+    EXPECT_NE(published().find(R"({"name": "stdout", "text": "from C"})"), std::string::npos);
+}
+
+TEST_F(SessionTest, AnExitInACellIsExplainedAndTheNextCellRuns) {
+    start({[](Script& s) {
+               s.hello();
+               s.next_request();
+               return jail::Exit{137, 0};
+           },
+           honest});
+    const Reply reply = run();
+    EXPECT_EQ(reply.verdict, jail::Verdict::worker_exited);
+    EXPECT_EQ(reply.status, ReplyStatus::error);
+    EXPECT_NE(reply.content.find("exit status 137"), std::string::npos);
+    EXPECT_TRUE(eventually_published("error {\"msg_id\": \"m\"} {\"ename\": \"WorkerExited\""));
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+    EXPECT_EQ(world_.jails, 1) << "the jail and its scratch files survive the worker";
+}
+
+TEST_F(SessionTest, OomKillsAreToldApartFromOtherKills) {
+    const Behaviour killed = [](Script& s) {
+        s.hello();
+        s.next_request();
+        return jail::Exit{0, SIGKILL};
+    };
+    start({[&](Script& s) {
+               s.hello();
+               s.next_request();
+               ++world_.oom_kills;
+               ++world_.memory_hits;
+               return jail::Exit{0, SIGKILL};
+           },
+           [&](Script& s) {
+               s.hello();
+               s.next_request();
+               ++world_.oom_kills;
+               return jail::Exit{0, SIGKILL};
+           },
+           killed});
+    EXPECT_EQ(run().verdict, jail::Verdict::limit_memory);
+    EXPECT_EQ(run().verdict, jail::Verdict::host_oom);
+    EXPECT_EQ(run().verdict, jail::Verdict::worker_killed);
+}
+
+TEST_F(SessionTest, WallTimeInterruptsAndKeepsTheWorker) {
+    config_.wall_time = std::chrono::milliseconds(50);
+    config_.wall_time_grace = std::chrono::milliseconds(5000);
+    start({[](Script& s) {
+        s.hello();
+        std::string id = s.next_request();
+        s.wait_for(SIGINT);
+        s.reply(id, "error", R"({"status": "error", "ename": "KeyboardInterrupt"})");
+        id = s.next_request();
+        s.reply(id);
+        s.next_request();
+        return jail::Exit{};
+    }});
+    const Reply reply = run();
+    EXPECT_EQ(reply.verdict, jail::Verdict::limit_wall_time);
+    EXPECT_NE(reply.content.find("Its variables are kept"), std::string::npos);
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+    EXPECT_EQ(world_.spawned, 1);
+}
+
+TEST_F(SessionTest, WallTimeKillsWhoDoesNotListen) {
+    config_.wall_time = std::chrono::milliseconds(20);
+    config_.wall_time_grace = std::chrono::milliseconds(20);
+    start({[](Script& s) {
+               s.hello();
+               s.next_request();
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    const Reply reply = run();
+    EXPECT_EQ(reply.verdict, jail::Verdict::limit_wall_time);
+    EXPECT_NE(reply.content.find("did not react"), std::string::npos);
+}
+
+TEST_F(SessionTest, TheAlarmRestsWhileACellWaitsForInput) {
+    config_.wall_time = std::chrono::milliseconds(150);
+    start({[](Script& s) {
+        s.hello();
+        const std::string id = s.next_request();
+        s.frame("{\"type\": \"input\", \"id\": " + id + "}", {R"({"prompt": "?", "password": false})"});
+        EXPECT_EQ(s.next_request(), id) << "the answer carries the request's id";
+        EXPECT_NE(s.last_header.find("input_reply"), std::string::npos);
+        s.reply(id);
+        s.next_request();
+        return jail::Exit{};
+    }});
+    std::thread user([this] {
+        while (asked_ == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        session_->answer_input(asked_, R"({"value": "v"})");
+    });
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+    user.join();
+}
+
+TEST_F(SessionTest, ADeathBetweenCellsIsToldAndMended) {
+    start({[](Script& s) {
+               s.hello();
+               s.reply(s.next_request());
+               return jail::Exit{0, SIGSEGV};
+           },
+           honest});
+    run();
+    EXPECT_TRUE(eventually_published("crashed with SIGSEGV"));
+    for (int i = 0; i < 2000 && !lost_while_idle_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ASSERT_TRUE(lost_while_idle_);
+    session_->recover_if_lost();
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+TEST_F(SessionTest, AWorkerOfAnotherBuildIsRefused) {
+    start({[](Script& s) {
+        s.frame(R"({"type": "hello", "protocol": 1, "digest": "other"})", {"{}"});
+        s.wait_for(SIGKILL);
+        return jail::Exit{};
+    }});
+    const auto ready = session_->wait_ready();
+    ASSERT_FALSE(ready.ok());
+    EXPECT_NE(ready.error().sentence().find("another build"), std::string::npos);
+}
+
+TEST_F(SessionTest, WhatAWorkerSaysBeforeItFailsIsInTheError) {
+    start({[](Script& s) {
+        s.print("no module named IPython");
+        return jail::Exit{3, 0};
+    }});
+    const auto ready = session_->wait_ready();
+    ASSERT_FALSE(ready.ok());
+    EXPECT_NE(ready.error().sentence().find("no module named IPython"), std::string::npos);
+}
+
+TEST_F(SessionTest, AFailedSpawnAfterALossIsExplainedInTheCell) {
+    start({[&](Script& s) {
+               s.hello();
+               s.next_request();
+               world_.spawn_fails = true;
+               return jail::Exit{1, 0};
+           },
+           honest});
+    EXPECT_NE(run().content.find("no new interpreter could be started"), std::string::npos);
+    EXPECT_NE(run().content.find("SandboxUnavailable"), std::string::npos);
+    world_.spawn_fails = false;
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+// Each script breaks one rule; the verdict is the same, and the kernel lives.
+struct Violation {
+    const char* name;
+    Behaviour behaviour;
+};
+
+class HostileWorker : public SessionTest, public testing::WithParamInterface<Violation> {};
+
+TEST_P(HostileWorker, IsStoppedAndReplaced) {
+    start({GetParam().behaviour, honest});
+    const Reply reply = run();
+    EXPECT_EQ(to_text(reply.verdict), "protocol.violation") << reply.content;
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+jail::Exit wait_for_kill(Script& s) {
+    s.wait_for(SIGKILL);
+    return {};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, HostileWorker,
+    testing::Values(
+        Violation{"SecondHello",
+                  [](Script& s) {
+                      s.hello();
+                      s.next_request();
+                      s.hello();
+                      return wait_for_kill(s);
+                  }},
+        Violation{"ReplyToNobody",
+                  [](Script& s) {
+                      s.hello();
+                      s.next_request();
+                      s.reply("4711");
+                      return wait_for_kill(s);
+                  }},
+        Violation{"PublishForTheFuture",
+                  [](Script& s) {
+                      s.hello();
+                      s.next_request();
+                      s.publish("99", "stream", "{}");
+                      return wait_for_kill(s);
+                  }},
+        Violation{"ExecuteInputTwice",
+                  [](Script& s) {
+                      s.hello();
+                      const std::string id = s.next_request();
+                      s.publish(id, "execute_input", R"({"code": "x", "execution_count": 1})");
+                      s.publish(id, "execute_input", R"({"code": "x", "execution_count": 2})");
+                      return wait_for_kill(s);
+                  }},
+        Violation{"ForbiddenMessageType",
+                  [](Script& s) {
+                      s.hello();
+                      s.publish(s.next_request(), "status", R"({"execution_state": "idle"})");
+                      return wait_for_kill(s);
+                  }},
+        Violation{"InputWithoutPermission",
+                  [](Script& s) {
+                      s.hello();
+                      s.next_request();
+                      s.frame(R"({"type": "input", "id": 4711})", {"{}"});
+                      return wait_for_kill(s);
+                  }},
+        Violation{"Garbage",
+                  [](Script& s) {
+                      s.hello();
+                      s.next_request();
+                      s.raw(std::string(64, '\xff'));
+                      return wait_for_kill(s);
+                  }},
+        Violation{"BrokenJson",
+                  [](Script& s) {
+                      s.hello();
+                      s.publish(s.next_request(), "stream", "{\"name\": ");
+                      return wait_for_kill(s);
+                  }}),
+    [](const auto& param) { return std::string(param.param.name); });
+
+}  // namespace
+}  // namespace cellblock::session
