@@ -12,7 +12,8 @@ enum class Transport { tcp, ipc };
 
 struct ConnectionFile {
     Transport transport = Transport::tcp;
-    std::string ip;  ///< tcp: an IPv4 or IPv6 address, a host name or "*"; ipc: the path that "-<port>" is appended to
+    /// tcp: an IPv4 or IPv6 address (without brackets), a host name or "*"; ipc: the path that "-<port>" is appended to
+    std::string ip;
     int shell_port = 0;
     int iopub_port = 0;
     int stdin_port = 0;
@@ -28,7 +29,9 @@ struct ConnectionFile {
 };
 
 /// Reads and checks a connection file (at most 64 KiB). Errors say which key is missing or wrong, and that a front
-/// end writes this file. Ports are 1 … 65535, all different. Keys that we do not know are ignored.
+/// end writes this file; they never quote keys. Ports are 1 … 65535, all different. "transport" defaults to tcp and
+/// "signature_scheme" to hmac-sha256; "key" must be there, if only as "": a forgotten key must not turn signatures off.
+/// Members that we do not know are ignored.
 Result<ConnectionFile> read_connection_file(const std::string& path);
 /// The same from text; `name` stands for the path in errors.
 Result<ConnectionFile> parse_connection_file(const std::string& text, const std::string& name);
