@@ -1,7 +1,9 @@
-// Jail: a set of namespaces and a cgroup in which jail-init (pid 1, our code) spawns one worker at a time. This is
-// what the rest of Cellblock knows of isolation. Mechanism only: it reports, it never logs or decides about cells.
+// Jail: a set of namespaces and a cgroup in which jail-init (pid 1, our code) spawns one worker at a time.
+// This is what the rest of Cellblock knows of isolation. Mechanism only: it reports, it never logs or decides
+// about cells.
 //
-// One thread owns a Jail. Nothing here blocks longer than kSetupTimeout (start) or kKillTimeout (kill_all, destruction).
+// One thread owns a Jail. Nothing here blocks longer than kSetupTimeout (start) or kKillTimeout (kill_all,
+// destruction).
 #pragma once
 
 #include <sys/types.h>
@@ -19,6 +21,18 @@
 
 namespace cellblock::jail {
 
+/// Longest time from clone to a jail that is ready.
+inline constexpr std::chrono::seconds kSetupTimeout{10};
+/// Longest time until a killed process tree is gone.
+inline constexpr std::chrono::seconds kKillTimeout{5};
+/// Longest time for an exec inside (a cold disk), and for a plain answer of pid 1.
+inline constexpr std::chrono::seconds kSpawnTimeout{30};
+inline constexpr std::chrono::seconds kAnswerTimeout{5};
+
+/// The user's name and home directory inside. The home lies in the scratch space, as /tmp and /var/tmp do.
+inline constexpr const char* kUserName = "cell";
+inline constexpr const char* kHome = "/home/cell";
+
 /// How much is enforced by the kernel. Weaker levels are used only when they were asked for by name.
 enum class Level {
     full,        ///< namespaces and hard limits through cgroups
@@ -30,14 +44,14 @@ Result<Level> parse_level(std::string_view text);
 
 /// Hard bounds of one jail. Zero is never "unlimited": start() refuses it.
 struct Limits {
-    Bytes memory = 2_GiB;            ///< whole process tree, page cache and tmpfs included
-    int processes = 256;             ///< processes and threads
-    double cpus = 0;                 ///< CPU rate in cores; 0 means: as many as the host has
-    Bytes scratch = 512_MiB;         ///< size of /tmp and HOME together (one tmpfs)
-    uint64_t scratch_inodes = 65536; ///< files in it
-    Bytes shared_memory = 256_MiB;   ///< size of /dev/shm
-    Bytes file_size = 1_GiB;         ///< RLIMIT_FSIZE
-    int open_files = 4096;           ///< RLIMIT_NOFILE, a process
+    Bytes memory = 2_GiB;             ///< whole process tree, page cache and tmpfs included
+    int processes = 256;              ///< processes and threads
+    double cpus = 0;                  ///< CPU rate in cores; 0 means: as many as the host has
+    Bytes scratch = 512_MiB;          ///< size of /tmp and HOME together (one tmpfs)
+    uint64_t scratch_inodes = 65536;  ///< files in it
+    Bytes shared_memory = 256_MiB;    ///< size of /dev/shm
+    Bytes file_size = 1_GiB;          ///< RLIMIT_FSIZE
+    int open_files = 4096;            ///< RLIMIT_NOFILE, a process
 };
 
 /// A host directory or file that is shown inside at `target`, read-only and recursively so.
@@ -54,7 +68,8 @@ struct Plan {
     std::string name;           ///< host name inside and part of the cgroup's name; [a-z0-9-]{1,32}
 };
 
-/// What to execute as the worker. Descriptors stay the caller's; the jail's copies are closed with the process.
+/// What to execute as the worker. Descriptors stay the caller's; the jail's copies are closed with the
+/// process.
 struct Command {
     std::vector<std::string> argv;         ///< argv[0] is the path inside the jail
     std::vector<std::string> environment;  ///< "NAME=value", complete
@@ -62,7 +77,7 @@ struct Command {
     int stdin_fd = -1;                     ///< -1: /dev/null
     int stdout_fd = -1;
     int stderr_fd = -1;
-    int link_fd = -1;                      ///< becomes descriptor 3; -1: none
+    int link_fd = -1;  ///< becomes descriptor 3; -1: none
 };
 
 /// How a process ended, from its wait status.
@@ -73,12 +88,13 @@ struct Exit {
 
 /// Readings since the jail was made. Monotonic except where said; -1 where this host cannot tell.
 struct Counters {
-    int64_t memory_current = -1;   ///< bytes; goes up and down
-    int64_t memory_peak = -1;      ///< bytes
-    int64_t memory_limit_hits = -1;///< times that an allocation failed against our own limit
-    int64_t oom_kills = -1;        ///< processes of this jail killed by the kernel's OOM killer, whoever's limit it was
+    int64_t memory_current = -1;     ///< bytes; goes up and down
+    int64_t memory_peak = -1;        ///< bytes
+    int64_t memory_limit_hits = -1;  ///< times that an allocation failed against our own limit
+    int64_t oom_kills =
+        -1;  ///< processes of this jail killed by the kernel's OOM killer, whoever's limit it was
     int64_t process_limit_hits = -1;  ///< forks refused by pids.max
-    int64_t cpu_time_us = -1;      ///< CPU time of the whole tree, in microseconds
+    int64_t cpu_time_us = -1;         ///< CPU time of the whole tree, in microseconds
 };
 
 /// What happened inside, in order.
@@ -93,15 +109,15 @@ struct Event {
 
 class Jail {
   public:
-    /// Makes the jail; nothing but our own code runs in it yet. The error names the step that failed, the kernel's
-    /// answer and the remedy, and nothing is left behind.
+    /// Makes the jail; nothing but our own code runs in it yet. The error names the step that failed, the
+    /// kernel's answer and the remedy, and nothing is left behind.
     static Result<std::unique_ptr<Jail>> start(const Plan& plan);
 
     /// Kills everything inside, waits for it, removes the cgroup.
     virtual ~Jail() = default;
 
-    /// Executes the worker; it leads its own session and process group. One at a time: call kill_all() first when an
-    /// earlier worker may live. A command that cannot be executed is an error here, not an exit.
+    /// Executes the worker; it leads its own session and process group. One at a time: call kill_all() first
+    /// when an earlier worker may live. A command that cannot be executed is an error here, not an exit.
     virtual Result<void> spawn(const Command& command) = 0;
     /// Signals the worker's process group (children that left the group are not reached).
     virtual Result<void> signal_worker(int signal) = 0;

@@ -1,0 +1,387 @@
+// Both versions of cgroups behind one interface. Every limit is read back: a kernel that takes a write and
+// does something else (rounding apart) must not be believed.
+#include "jail/cgroup.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/sys.hpp"
+#include "jail/cgroup_host.hpp"
+
+namespace cellblock::jail {
+namespace {
+
+constexpr size_t kMaxFile = 64 * 1024;
+constexpr int64_t kCpuPeriodUs = 100'000;
+// pid 1 is not the user's.
+constexpr int kInitProcesses = 1;
+// A cgroup stays busy for a moment after its last process was reaped.
+constexpr std::chrono::milliseconds kRemoveTimeout{500};
+
+constexpr std::string_view kV1Remedy =
+    "Ask an administrator to run 'sudo cellblock delegate USER' once after each boot, or choose the "
+    "isolation level "
+    "'namespaced', where memory is sampled and not enforced by the kernel.";
+constexpr std::string_view kV2Remedy =
+    "Start the front end as 'systemd-run --user --scope -p Delegate=yes jupyter lab', or choose the "
+    "isolation level "
+    "'namespaced', where memory is sampled and not enforced by the kernel.";
+
+Result<uint64_t> start_time_of(pid_t pid) {
+    const std::string stat = TRY(sys::read_file("/proc/" + std::to_string(pid) + "/stat", kMaxFile));
+    // Field 22, counted after the command name, which may contain spaces and parentheses.
+    size_t at = stat.rfind(')');
+    for (int field = 2; field < 22 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);
+    uint64_t value = 0;
+    if (at == std::string::npos ||
+        std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), value).ec != std::errc())
+        return Error("read the start time of process " + std::to_string(pid));
+    return value;
+}
+
+std::optional<int64_t> to_number(std::string_view text) {
+    int64_t value = 0;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+    return result.ec == std::errc() ? std::optional(value) : std::nullopt;
+}
+
+int64_t read_number(const std::string& path) {
+    const auto text = sys::read_file(path, kMaxFile);
+    return text ? to_number(*text).value_or(-1) : -1;
+}
+
+/// The number after `key` in a file of "key value" lines; -1 without one.
+int64_t read_keyed(const std::string& path, std::string_view key) {
+    const auto text = sys::read_file(path, kMaxFile);
+    if (!text) return -1;
+    for (size_t at = 0; at < text->size();) {
+        const size_t end = std::min(text->find('\n', at), text->size());
+        const auto line = std::string_view(*text).substr(at, end - at);
+        if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ' ')
+            return to_number(line.substr(key.size() + 1)).value_or(-1);
+        at = end + 1;
+    }
+    return -1;
+}
+
+/// Writes a limit and checks that the kernel keeps it. Memory is rounded down to pages.
+Result<void> set_limit(const std::string& file, const std::string& value) {
+    TRY(sys::write_file(file, value));
+    std::string kept = TRY(sys::read_file(file, kMaxFile));
+    while (!kept.empty() && kept.back() == '\n') kept.pop_back();
+    if (kept == value) return {};
+    const auto asked = to_number(value);
+    const auto answered = to_number(kept);
+    const int64_t page = ::sysconf(_SC_PAGESIZE);
+    if (asked && answered && *answered <= *asked && *asked - *answered < page) return {};
+    return Error("write " + value + " to " + file + ": the kernel keeps " + kept);
+}
+
+void remove_stale(const std::string& parent) {
+    DIR* dir = ::opendir(parent.c_str());
+    if (!dir) return;
+    while (const dirent* entry = ::readdir(dir))
+        if (is_stale_cgroup(entry->d_name)) ::rmdir((parent + "/" + entry->d_name).c_str());
+    ::closedir(dir);
+}
+
+/// One directory of a hierarchy; removed by the destructor.
+class Directory {
+  public:
+    static Result<std::unique_ptr<Directory>> make(const std::string& path) {
+        if (::mkdir(path.c_str(), 0755) != 0) return errno_error("create cgroup " + path);
+        return std::unique_ptr<Directory>(new Directory(path));
+    }
+    ~Directory() {
+        const auto deadline = std::chrono::steady_clock::now() + kRemoveTimeout;
+        // What stays busy belongs to a process that cannot be killed; the next start removes it.
+        while (::rmdir(path_.c_str()) != 0 && errno == EBUSY && std::chrono::steady_clock::now() < deadline)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+
+    [[nodiscard]] std::string file(const char* name) const { return path_ + "/" + name; }
+
+  private:
+    explicit Directory(std::string path) : path_(std::move(path)) {}
+    std::string path_;
+};
+
+std::string cpu_quota(double cpus) {
+    return std::to_string(std::llround(cpus * static_cast<double>(kCpuPeriodUs)));
+}
+
+std::string process_limit(const Limits& limits) {
+    return std::to_string(limits.processes + kInitProcesses);
+}
+
+// ---- version 1
+// ----------------------------------------------------------------------------------------------------
+
+class CgroupV1 final : public Cgroup {
+  public:
+    static Result<std::unique_ptr<Cgroup>> create(const CgroupHost& host, const Limits& limits,
+                                                  const std::string& name) {
+        auto cgroup = std::unique_ptr<CgroupV1>(new CgroupV1);
+        TRY(cgroup->add(host, "memory", name, cgroup->memory_));
+        TRY(cgroup->add(host, "pids", name, cgroup->pids_));
+        if (limits.cpus > 0) TRY(cgroup->add(host, "cpu", name, cgroup->cpu_));
+        // Only counts; when cpu and cpuacct are mounted together the directory is there already.
+        if (host.v1.contains("cpuacct")) {
+            if (cgroup->cpu_ && host.v1.at("cpuacct") == host.v1.at("cpu"))
+                cgroup->usage_ = cgroup->cpu_;
+            else
+                TRY(cgroup->add(host, "cpuacct", name, cgroup->usage_));
+        }
+        TRY(cgroup->apply(limits));
+        return std::unique_ptr<Cgroup>(std::move(cgroup));
+    }
+
+    int clone_fd() const override { return -1; }
+
+    Result<void> join(pid_t pid) override {
+        for (const auto& directory : {memory_, pids_, cpu_, usage_})
+            if (directory && !(directory == usage_ && usage_ == cpu_))
+                TRY(sys::write_file(directory->file("cgroup.procs"), std::to_string(pid)));
+        return {};
+    }
+
+    Result<Counters> counters() const override {
+        Counters counters;
+        counters.memory_current = read_number(memory_->file("memory.usage_in_bytes"));
+        counters.memory_peak = read_number(memory_->file("memory.max_usage_in_bytes"));
+        counters.memory_limit_hits = read_number(memory_->file("memory.failcnt"));
+        counters.oom_kills = read_keyed(memory_->file("memory.oom_control"), "oom_kill");
+        counters.process_limit_hits = read_keyed(pids_->file("pids.events"), "max");
+        if (usage_)
+            if (const int64_t ns = read_number(usage_->file("cpuacct.usage")); ns >= 0)
+                counters.cpu_time_us = ns / 1000;
+        return counters;
+    }
+
+  private:
+    using DirectoryPtr = std::shared_ptr<Directory>;
+
+    CgroupV1() = default;
+
+    Result<void> add(const CgroupHost& host, const std::string& controller, const std::string& name,
+                     DirectoryPtr& out) {
+        const auto own = host.v1.find(controller);
+        if (own == host.v1.end())
+            return std::move(Error("this host has no cgroup controller '" + controller + "'"))
+                .with_remedy("Boot the kernel with it enabled (cgroup_enable=memory on some distributions).");
+        // Below our own cgroup when we may; else below the directory that `cellblock delegate` made for this
+        // user.
+        auto made = make_below(own->second, name);
+        if (!made && (made.error().error_number() == EACCES || made.error().error_number() == EPERM ||
+                      made.error().error_number() == EROFS)) {
+            const std::string delegated =
+                host.v1_mounts.at(controller) + "/cellblock-" + std::to_string(::geteuid());
+            if (::access(delegated.c_str(), W_OK | X_OK) == 0) made = make_below(delegated, name);
+        }
+        if (!made) return std::move(made).error().with_remedy(std::string(kV1Remedy));
+        out = DirectoryPtr(*std::move(made));
+        return {};
+    }
+
+    static Result<std::unique_ptr<Directory>> make_below(const std::string& parent, const std::string& name) {
+        remove_stale(parent);
+        return Directory::make(parent + "/" + name);
+    }
+
+    Result<void> apply(const Limits& limits) {
+        const std::string bytes = std::to_string(limits.memory.count);
+        // Memory first: the kernel refuses memory+swap below memory.
+        TRY(set_limit(memory_->file("memory.limit_in_bytes"), bytes));
+        // Absent without swap accounting; then swap could take what memory may not.
+        const std::string with_swap = memory_->file("memory.memsw.limit_in_bytes");
+        if (::access(with_swap.c_str(), F_OK) == 0)
+            TRY(set_limit(with_swap, bytes));
+        else
+            TRY(set_limit(memory_->file("memory.swappiness"), "0"));
+        TRY(set_limit(pids_->file("pids.max"), process_limit(limits)));
+        if (cpu_) {
+            TRY(set_limit(cpu_->file("cpu.cfs_period_us"), std::to_string(kCpuPeriodUs)));
+            TRY(set_limit(cpu_->file("cpu.cfs_quota_us"), cpu_quota(limits.cpus)));
+        }
+        return {};
+    }
+
+    DirectoryPtr memory_, pids_, cpu_, usage_;
+};
+
+// ---- version 2
+// ----------------------------------------------------------------------------------------------------
+
+bool has_word(const std::string& text, std::string_view word) {
+    std::string_view rest = text;
+    while (!rest.empty()) {
+        const size_t end = std::min(rest.find_first_of(" \n"), rest.size());
+        if (rest.substr(0, end) == word) return true;
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return false;
+}
+
+class CgroupV2 final : public Cgroup {
+  public:
+    static Result<std::unique_ptr<Cgroup>> create(const std::string& own, const Limits& limits,
+                                                  const std::string& name) {
+        const std::string parent = base_of(own);
+        std::vector<std::string> controllers = {"memory", "pids"};
+        if (limits.cpus > 0) controllers.emplace_back("cpu");
+        auto cgroup = std::unique_ptr<CgroupV2>(new CgroupV2);
+        auto prepared = cgroup->prepare(parent, controllers, name, limits);
+        if (!prepared) return std::move(prepared).error().with_remedy(std::string(kV2Remedy));
+        return std::unique_ptr<Cgroup>(std::move(cgroup));
+    }
+
+    int clone_fd() const override { return fd_.get(); }
+    Result<void> join(pid_t) override { return {}; }
+
+    Result<Counters> counters() const override {
+        Counters counters;
+        counters.memory_current = read_number(directory_->file("memory.current"));
+        counters.memory_peak = read_number(directory_->file("memory.peak"));
+        // "oom": an allocation was about to fail for our own limit. "max" also counts successful reclaim.
+        counters.memory_limit_hits = read_keyed(directory_->file("memory.events"), "oom");
+        counters.oom_kills = read_keyed(directory_->file("memory.events"), "oom_kill");
+        counters.process_limit_hits = read_keyed(directory_->file("pids.events"), "max");
+        counters.cpu_time_us = read_keyed(directory_->file("cpu.stat"), "usage_usec");
+        return counters;
+    }
+
+  private:
+    // Where the kernel process goes when it has to leave its cgroup: only a cgroup without processes of its
+    // own can hand controllers to its children.
+    static constexpr std::string_view kOwnLeaf = "cellblock-kernel-";
+
+    CgroupV2() = default;
+
+    static std::string base_of(const std::string& own) {
+        const size_t slash = own.rfind('/');
+        if (slash != std::string::npos && std::string_view(own).substr(slash + 1).starts_with(kOwnLeaf))
+            return own.substr(0, slash);
+        return own;
+    }
+
+    Result<void> prepare(const std::string& parent, const std::vector<std::string>& controllers,
+                         const std::string& name, const Limits& limits) {
+        const std::string available = TRY(sys::read_file(parent + "/cgroup.controllers", kMaxFile));
+        for (const auto& controller : controllers)
+            if (!has_word(available, controller))
+                return Error("cgroup " + parent + " has no controller '" + controller + "' to hand on");
+        remove_stale(parent);
+        TRY(hand_on(parent, controllers));
+        directory_ = TRY(Directory::make(parent + "/" + name));
+        TRY(set_limit(directory_->file("memory.max"), std::to_string(limits.memory.count)));
+        // Absent without swap accounting.
+        if (::access(directory_->file("memory.swap.max").c_str(), F_OK) == 0)
+            TRY(set_limit(directory_->file("memory.swap.max"), "0"));
+        TRY(set_limit(directory_->file("pids.max"), process_limit(limits)));
+        if (limits.cpus > 0)
+            TRY(set_limit(directory_->file("cpu.max"),
+                          cpu_quota(limits.cpus) + " " + std::to_string(kCpuPeriodUs)));
+        fd_ = TRY(sys::open(directory_->file("."), O_RDONLY | O_DIRECTORY));
+        return {};
+    }
+
+    static Result<void> hand_on(const std::string& parent, const std::vector<std::string>& controllers) {
+        const std::string control = parent + "/cgroup.subtree_control";
+        const std::string enabled = TRY(sys::read_file(control, kMaxFile));
+        std::string missing;
+        for (const auto& controller : controllers)
+            if (!has_word(enabled, controller)) missing += (missing.empty() ? "+" : " +") + controller;
+        if (missing.empty()) return {};
+        auto written = sys::write_file(control, missing);
+        if (written || written.error().error_number() != EBUSY) return written;
+        // Processes stand in the cgroup itself. When we are the only one, a leaf of our own makes room.
+        const std::string processes = TRY(sys::read_file(parent + "/cgroup.procs", kMaxFile));
+        if (processes != std::to_string(::getpid()) + "\n")
+            return Error("hand controllers on from cgroup " + parent + ": other processes share it", EBUSY);
+        const std::string leaf = parent + "/" + std::string(kOwnLeaf) + std::to_string(::getpid());
+        if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) return errno_error("create cgroup " + leaf);
+        TRY(sys::write_file(leaf + "/cgroup.procs", std::to_string(::getpid())));
+        return sys::write_file(control, missing);
+    }
+
+    std::unique_ptr<Directory> directory_;
+    UniqueFd fd_;
+};
+
+Result<CgroupHost> look_at_host() {
+    const std::string own = TRY(sys::read_file("/proc/self/cgroup", kMaxFile));
+    const std::string mounts = TRY(sys::read_file("/proc/self/mountinfo", size_t{16} << 20));
+    return parse_cgroup_host(own, mounts);
+}
+
+Result<void> delegate_directory(const std::string& path, uid_t uid, gid_t gid) {
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return errno_error("create cgroup " + path);
+    // The directory, to make cgroups in it; the process lists, to move processes. Never its limit files: they
+    // are the administrator's.
+    for (const std::string& part : {path, path + "/cgroup.procs", path + "/tasks"})
+        if (::chown(part.c_str(), uid, gid) != 0 && errno != ENOENT)
+            return errno_error("give " + part + " to the user");
+    return {};
+}
+
+}  // namespace
+
+std::string cgroup_name(pid_t owner, uint64_t owner_start_time, unsigned number) {
+    return "cellblock-" + std::to_string(owner) + "-" + std::to_string(owner_start_time) + "-" +
+           std::to_string(number);
+}
+
+bool is_stale_cgroup(const std::string& name) {
+    constexpr std::string_view prefix = "cellblock-";
+    if (!name.starts_with(prefix)) return false;
+    const char* at = name.data() + prefix.size();
+    const char* const end = name.data() + name.size();
+    pid_t owner = 0;
+    uint64_t start = 0;
+    unsigned number = 0;
+    const auto pid_end = std::from_chars(at, end, owner);
+    if (pid_end.ec != std::errc() || pid_end.ptr == end || *pid_end.ptr != '-') return false;
+    const auto start_end = std::from_chars(pid_end.ptr + 1, end, start);
+    if (start_end.ec != std::errc() || start_end.ptr == end || *start_end.ptr != '-') return false;
+    const auto number_end = std::from_chars(start_end.ptr + 1, end, number);
+    if (number_end.ec != std::errc() || number_end.ptr != end) return false;
+    const auto lives = start_time_of(owner);
+    return !lives || *lives != start;
+}
+
+Result<std::unique_ptr<Cgroup>> Cgroup::create(const Limits& limits, unsigned number) {
+    const CgroupHost host = TRY(look_at_host());
+    const std::string name = cgroup_name(::getpid(), TRY(start_time_of(::getpid())), number);
+    if (host.v1.contains("memory")) return CgroupV1::create(host, limits, name);
+    if (host.v2) return CgroupV2::create(*host.v2, limits, name);
+    return std::move(Error("this host shows no cgroups"))
+        .with_remedy("Mount them at /sys/fs/cgroup, or choose the isolation level 'namespaced'.");
+}
+
+Result<void> delegate_cgroups(uid_t uid, gid_t gid) {
+    const CgroupHost host = TRY(look_at_host());
+    const std::string name = "/cellblock-" + std::to_string(uid);
+    if (host.v1.contains("memory")) {
+        for (const char* controller : {"memory", "pids", "cpu", "cpuacct"})
+            if (const auto mount = host.v1_mounts.find(controller); mount != host.v1_mounts.end())
+                TRY(delegate_directory(mount->second + name, uid, gid));
+        return {};
+    }
+    return std::move(Error("this host has cgroup version 2, where systemd delegates"))
+        .with_remedy("As the user, run 'systemd-run --user --scope -p Delegate=yes jupyter lab'.");
+}
+
+}  // namespace cellblock::jail

@@ -1,0 +1,44 @@
+// Cgroup: hard limits and honest counters for everything in one jail. Works with version 1 and version 2,
+// whichever of them has the memory and pids controllers on this host, always below a cgroup that already
+// bounds us or that an administrator has handed to us, so that no limit of the host is evaded.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "jail/jail.hpp"
+
+namespace cellblock::jail {
+
+class Cgroup {
+  public:
+    /// Creates `cellblock-<pid>-<start time>-<number>` with these limits, every one read back; removes those
+    /// that dead kernel processes have left. The error names what is missing and how to get it.
+    static Result<std::unique_ptr<Cgroup>> create(const Limits& limits, unsigned number);
+
+    /// Removes the cgroup; everything in it must have ended.
+    virtual ~Cgroup() = default;
+
+    /// Version 2: a descriptor for CLONE_INTO_CGROUP, which makes join() superfluous. -1 with version 1.
+    [[nodiscard]] virtual int clone_fd() const = 0;
+    /// Moves a process with its threads; children made before stay where they are.
+    virtual Result<void> join(pid_t pid) = 0;
+    virtual Result<Counters> counters() const = 0;
+
+  protected:
+    Cgroup() = default;
+};
+
+/// The name of a jail's cgroup, which tells whether its owner still lives.
+std::string cgroup_name(pid_t owner, uint64_t owner_start_time, unsigned number);
+/// Is this the name of a cgroup whose owner is gone?
+bool is_stale_cgroup(const std::string& name);
+
+/// For an administrator: gives `uid` cgroups of its own to make jails in, on hosts without systemd's
+/// delegation.
+Result<void> delegate_cgroups(uid_t uid, gid_t gid);
+
+}  // namespace cellblock::jail

@@ -1,0 +1,95 @@
+// See cgroups(7) for /proc/self/cgroup and proc(5) for mountinfo.
+#include "jail/cgroup_host.hpp"
+
+#include <vector>
+
+namespace cellblock::jail {
+namespace {
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+    std::vector<std::string_view> parts;
+    while (true) {
+        const size_t at = text.find(separator);
+        parts.push_back(text.substr(0, at));
+        if (at == std::string_view::npos) return parts;
+        text.remove_prefix(at + 1);
+    }
+}
+
+// mountinfo writes space, tab, newline and backslash as \ooo.
+std::string unescape(std::string_view text) {
+    std::string result;
+    for (size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\\' && i + 3 < text.size()) {
+            result +=
+                static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+            i += 3;
+        } else {
+            result += text[i];
+        }
+    }
+    return result;
+}
+
+struct CgroupMount {
+    bool v2;
+    std::string root;  // the cgroup that is shown at the mount point: not "/" in containers
+    std::string point;
+    std::vector<std::string> options;
+};
+
+std::vector<CgroupMount> cgroup_mounts(std::string_view mountinfo) {
+    std::vector<CgroupMount> mounts;
+    for (const auto line : split(mountinfo, '\n')) {
+        const size_t dash = line.find(" - ");
+        if (dash == std::string_view::npos) continue;
+        const auto front = split(line.substr(0, dash), ' ');
+        const auto back = split(line.substr(dash + 3), ' ');
+        if (front.size() < 5 || back.size() < 3 || (back[0] != "cgroup" && back[0] != "cgroup2")) continue;
+        CgroupMount mount{back[0] == "cgroup2", unescape(front[3]), unescape(front[4]), {}};
+        for (const auto option : split(back[2], ',')) mount.options.emplace_back(option);
+        mounts.push_back(std::move(mount));
+    }
+    return mounts;
+}
+
+// The directory of cgroup `path` under a mount that shows `root` at `point`; nothing when it lies outside.
+std::optional<std::string> directory(const CgroupMount& mount, std::string_view path) {
+    if (mount.root == "/") return path == "/" ? mount.point : mount.point + std::string(path);
+    if (path == mount.root) return mount.point;
+    if (path.starts_with(mount.root + "/")) return mount.point + std::string(path.substr(mount.root.size()));
+    return std::nullopt;
+}
+
+}  // namespace
+
+CgroupHost parse_cgroup_host(std::string_view self_cgroup, std::string_view mountinfo) {
+    CgroupHost host;
+    const auto mounts = cgroup_mounts(mountinfo);
+    for (const auto line : split(self_cgroup, '\n')) {
+        const size_t first = line.find(':');
+        const size_t second = line.find(':', first + 1);
+        if (first == std::string_view::npos || second == std::string_view::npos) continue;
+        const auto controllers = line.substr(first + 1, second - first - 1);
+        const auto path = line.substr(second + 1);
+        for (const CgroupMount& mount : mounts) {
+            const auto own = directory(mount, path);
+            if (!own) continue;
+            if (controllers.empty() && mount.v2) {
+                host.v2 = own;
+                host.v2_mount = mount.point;
+            }
+            if (controllers.empty() || mount.v2) continue;
+            for (const auto controller : split(controllers, ',')) {
+                for (const auto& option : mount.options) {
+                    if (option != controller) continue;
+                    host.v1[std::string(controller)] = *own;
+                    host.v1_mounts[std::string(controller)] = mount.point;
+                }
+            }
+        }
+    }
+    return host;
+}
+
+}  // namespace cellblock::jail

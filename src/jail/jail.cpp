@@ -1,0 +1,342 @@
+// The parent side of a jail. start_jail() is the page to read; the child's is run_child().
+#include "jail/jail.hpp"
+
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <deque>
+#include <optional>
+#include <tuple>
+
+#include "base/sys.hpp"
+#include "jail/cgroup.hpp"
+#include "jail/init_process.hpp"
+#include "jail/process_tree.hpp"
+#include "jail/start.hpp"
+
+namespace cellblock::jail {
+namespace {
+
+constexpr size_t kMaxMounts = 256;
+constexpr size_t kMaxNameLength = 32;
+// Python with its libraries needs this much to say hello.
+constexpr Bytes kLeastMemory = 32_MiB;
+
+Result<void> check_path(const std::string& path, const char* what) {
+    const bool sound = path.size() > 1 && path[0] == '/' && path.find('\0') == std::string::npos &&
+                       (path + "/").find("/../") == std::string::npos &&
+                       (path + "/").find("/./") == std::string::npos && path.find("//") == std::string::npos;
+    if (!sound) return Error(std::string(what) + " '" + path + "' is not a plain absolute path");
+    return {};
+}
+
+Result<void> check_plan(const Plan& plan) {
+    const Limits& limits = plan.limits;
+    const bool name_is_sound = !plan.name.empty() && plan.name.size() <= kMaxNameLength &&
+                               std::all_of(plan.name.begin(), plan.name.end(), [](char c) {
+                                   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+                               });
+    if (!name_is_sound)
+        return Error("the jail's name '" + plan.name + "' has other characters than a-z, 0-9 and -");
+    if (limits.memory < kLeastMemory)
+        return Error("a memory limit of " + to_text(limits.memory) + " is below the least, " +
+                     to_text(kLeastMemory));
+    if (limits.processes < 1 || limits.open_files < 16 || limits.scratch.count == 0 ||
+        limits.scratch_inodes == 0 || limits.shared_memory.count == 0 || limits.file_size.count == 0 ||
+        !(limits.cpus >= 0))
+        return Error("a limit is zero or negative, which never means unlimited");
+    if (plan.mounts.size() > kMaxMounts) return Error("more than " + std::to_string(kMaxMounts) + " mounts");
+    for (const Mount& mount : plan.mounts) {
+        TRY(check_path(mount.source, "the mount source"));
+        TRY(check_path(mount.target, "the mount target"));
+        for (const char* own : {"/proc", "/dev", "/sys"})
+            if ((mount.target + "/").starts_with(std::string(own) + "/") ||
+                (mount.source + "/").starts_with(std::string(own) + "/"))
+                return Error("nothing of " + std::string(own) + " can be mounted: '" + mount.source + "'");
+    }
+    return {};
+}
+
+unsigned next_jail_number() {
+    static std::atomic<unsigned> next{0};
+    return next++;
+}
+
+/// Fields 48 and 49 of /proc/self/stat, see proc(5): where this process's command line lies.
+Result<std::pair<char*, size_t>> command_line() {
+    const std::string stat = TRY(sys::read_file("/proc/self/stat", 4096));
+    size_t at = stat.rfind(')');
+    for (int field = 2; field < 48 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);
+    if (at == std::string::npos) return Error("read /proc/self/stat: unknown format");
+    char* end = nullptr;
+    const uintptr_t first = std::strtoull(stat.c_str() + at, &end, 10);
+    const uintptr_t last = std::strtoull(end, nullptr, 10);
+    if (first == 0 || last < first) return Error("read /proc/self/stat: no command line");
+    return std::pair{reinterpret_cast<char*>(first), static_cast<size_t>(last - first)};
+}
+
+Result<ChildPlan> prepare(const Plan& plan, const Identity& identity, const Fault& fault) {
+    ChildPlan child;
+    child.identity = identity;
+    child.uid_map = id_map_line(identity.inside_uid, identity.host_uid);
+    child.gid_map = id_map_line(identity.inside_gid, identity.host_gid);
+    child.name = plan.name;
+    child.view = TRY(compile_view(plan, identity));
+    child.limits = policy::resource_limits(plan.level, plan.limits);
+    child.filters = TRY(compile_filters(plan.level));
+    struct stat root {};
+    if (::stat("/", &root) != 0) return errno_error("look at /");
+    child.host_root_device = root.st_dev;
+    child.host_root_inode = root.st_ino;
+    child.parent_pid = ::getpid();
+    std::tie(child.title, child.title_size) = TRY(command_line());
+    child.fault = fault;
+    return child;
+}
+
+Result<void> parent_step(Step step, const Fault& fault, Result<void> result) {
+    if (result && fault.error != 0 && fault.step == step) return step_error(step, fault.error, "");
+    return result;
+}
+
+std::string stage_text(SpawnStage stage, const Command& command) {
+    switch (stage) {
+        case SpawnStage::working_directory:
+            return "enter the directory " + command.working_directory;
+        case SpawnStage::execute:
+            return "execute " + command.argv[0];
+        case SpawnStage::fork:
+            return "fork";
+        case SpawnStage::descriptors:
+            return "hand over descriptors";
+        case SpawnStage::receive:
+        case SpawnStage::none:
+            break;
+    }
+    return "receive the command";
+}
+
+// pidfds are the only names of processes that cannot be reused; /proc tells the number behind one.
+pid_t pid_of(int pidfd) {
+    const auto info = sys::read_file("/proc/self/fdinfo/" + std::to_string(pidfd), 4096);
+    const size_t at = info ? info->find("\nPid:") : std::string::npos;
+    return at == std::string::npos ? 0 : static_cast<pid_t>(std::strtol(info->c_str() + at + 5, nullptr, 10));
+}
+
+class NativeJail final : public Jail {
+  public:
+    NativeJail(const Plan& plan, const Identity& identity, std::unique_ptr<Cgroup> cgroup,
+               std::unique_ptr<InitProcess> init, UniqueFd readiness, UniqueFd pending)
+        : level_(plan.level),
+          limits_(plan.limits),
+          identity_(identity),
+          cgroup_(std::move(cgroup)),
+          init_(std::move(init)),
+          readiness_(std::move(readiness)),
+          pending_(std::move(pending)) {}
+
+    Result<void> spawn(const Command& command) override {
+        if (command.argv.empty()) return Error("spawn: no command");
+        collect();
+        if (worker_.valid()) return Error("spawn: an earlier worker still runs", EBUSY);
+        Request request;
+        request.verb = Verb::spawn;
+        request.argument_count = static_cast<uint32_t>(command.argv.size());
+        request.environment_count = static_cast<uint32_t>(command.environment.size());
+        const std::string payload = TRY(pack(command));
+        std::vector<int> descriptors;
+        const int wanted[kSpawnDescriptors] = {command.stdin_fd, command.stdout_fd, command.stderr_fd,
+                                               command.link_fd};
+        for (unsigned i = 0; i < kSpawnDescriptors; ++i) {
+            if (wanted[i] < 0) continue;
+            request.descriptor_mask |= 1U << i;
+            descriptors.push_back(wanted[i]);
+            give_pipe(wanted[i]);
+        }
+        auto answer = init_->ask(request, payload, descriptors, kSpawnTimeout);
+        note_pending();
+        if (!answer) return std::move(answer).error().context("spawn");
+        if (answer->note.error != 0)
+            return Error(stage_text(answer->note.stage, command) + " in the jail", answer->note.error);
+        worker_ = std::move(answer->descriptor);
+        worker_pid_ = pid_of(worker_.get());
+        return {};
+    }
+
+    Result<void> signal_worker(int signal) override {
+        Request request;
+        request.verb = Verb::signal;
+        request.signal = signal;
+        return ask(request, "signal the worker", kAnswerTimeout);
+    }
+
+    Result<void> kill_all() override {
+        Request request;
+        request.verb = Verb::kill_all;
+        auto done = ask(request, "kill the jail's processes", kKillTimeout);
+        // A jail that cannot be emptied is no jail any more.
+        if (!done) init_->kill();
+        return done;
+    }
+
+    Result<Counters> counters() override {
+        if (cgroup_) return cgroup_->counters();
+        return sample_process_tree(init_->pid());
+    }
+
+    int event_fd() const override { return readiness_.get(); }
+
+    std::vector<Event> take_events() override {
+        collect();
+        uint64_t ignored = 0;
+        while (::read(pending_.get(), &ignored, sizeof ignored) > 0) {
+        }
+        std::vector<Event> taken(events_.begin(), events_.end());
+        events_.clear();
+        return taken;
+    }
+
+    pid_t worker_pid() const override { return worker_pid_; }
+    Level level() const override { return level_; }
+    const Limits& limits() const override { return limits_; }
+
+  private:
+    Result<void> ask(const Request& request, const char* act, std::chrono::milliseconds timeout) {
+        auto answer = init_->ask(request, "", {}, timeout);
+        note_pending();
+        if (!answer) return std::move(answer).error().context(act);
+        if (answer->note.error != 0) return Error(act, answer->note.error);
+        return {};
+    }
+
+    /// Moves what pid 1 has said into events_.
+    void collect() {
+        if (lost_) return;
+        std::deque<Event> fresh;
+        lost_ = !init_->receive_events(fresh);
+        if (lost_) {
+            ::epoll_ctl(readiness_.get(), EPOLL_CTL_DEL, init_->control_fd(), nullptr);
+            fresh.push_back({Event::Kind::init_lost, {}});
+        }
+        if (!fresh.empty()) {
+            worker_.reset();
+            worker_pid_ = 0;
+        }
+        events_.insert(events_.end(), fresh.begin(), fresh.end());
+    }
+
+    /// An answer that was awaited may have brought events along: make event_fd() readable for them.
+    void note_pending() {
+        collect();
+        if (events_.empty()) return;
+        const uint64_t one = 1;
+        [[maybe_unused]] const ssize_t n = ::write(pending_.get(), &one, sizeof one);
+    }
+
+    static Result<std::string> pack(const Command& command) {
+        std::string payload;
+        const auto append = [&payload](const std::string& text) {
+            payload.append(text.c_str(), text.size() + 1);
+        };
+        append(command.working_directory.empty() ? "/" : command.working_directory);
+        for (const auto& argument : command.argv) append(argument);
+        for (const auto& variable : command.environment) append(variable);
+        for (const auto* list : {&command.argv, &command.environment})
+            for (const auto& text : *list)
+                if (text.find('\0') != std::string::npos) return Error("spawn: a zero byte in the command");
+        if (payload.size() + sizeof(Request) > kMaxRequestSize ||
+            command.argv.size() + command.environment.size() > kMaxStrings)
+            return std::move(Error("spawn: the command and its environment have " +
+                                   std::to_string(payload.size()) + " bytes, more than " +
+                                   std::to_string(kMaxRequestSize)))
+                .with_remedy("Pass fewer environment variables.");
+        return payload;
+    }
+
+    /// Lets the jail reopen its own pipes by name (echo > /dev/stderr), which the kernel checks against the
+    /// owner.
+    void give_pipe(int fd) const {
+        struct stat info {};
+        if (identity_.root_mode && ::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode)) [[maybe_unused]]
+            const int ignored = ::fchown(fd, identity_.host_uid, identity_.host_gid);
+    }
+
+    const Level level_;
+    const Limits limits_;
+    const Identity identity_;
+    // Destroyed from the bottom up: the processes end before their cgroup is removed.
+    std::unique_ptr<Cgroup> cgroup_;
+    std::unique_ptr<InitProcess> init_;
+    UniqueFd readiness_;  // epoll over the control socket and pending_
+    UniqueFd pending_;
+    UniqueFd worker_;
+    pid_t worker_pid_ = 0;
+    bool lost_ = false;
+    std::deque<Event> events_;
+};
+
+Result<void> watch(int epoll, int fd) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) return errno_error("watch the jail");
+    return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
+    TRY(check_plan(plan));
+    const unsigned number = next_jail_number();
+    const Identity identity = choose_identity(number);
+    ChildPlan child_plan = TRY(prepare(plan, identity, fault));
+
+    // Declared in this order so that on every way out the processes end first and then the cgroup goes.
+    std::unique_ptr<Cgroup> cgroup;
+    std::unique_ptr<InitProcess> init;
+    if (plan.level == Level::full) cgroup = TRY(Cgroup::create(plan.limits, number));
+    TRY(parent_step(Step::make_cgroup, fault, {}));
+    init = TRY(InitProcess::clone(child_plan, cgroup ? cgroup->clone_fd() : -1));
+    TRY(parent_step(Step::clone, fault, {}));
+
+    const auto meet = [&]() -> Result<void> {
+        if (identity.root_mode) {
+            TRY(parent_step(Step::map_ids, fault, write_id_maps(init->pid(), identity)));
+            TRY(init->go());
+        }
+        if (cgroup) TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->pid())));
+        TRY(init->go());
+        return init->wait_ready();
+    };
+    if (auto met = meet(); !met) return init->explain(std::move(met).error());
+
+    UniqueFd readiness(::epoll_create1(EPOLL_CLOEXEC));
+    if (!readiness.valid()) return errno_error("create an epoll descriptor");
+    UniqueFd pending = TRY(sys::event_fd());
+    TRY(watch(readiness.get(), init->control_fd()));
+    TRY(watch(readiness.get(), pending.get()));
+    return std::unique_ptr<Jail>(new NativeJail(plan, identity, std::move(cgroup), std::move(init),
+                                                std::move(readiness), std::move(pending)));
+}
+
+Result<std::unique_ptr<Jail>> Jail::start(const Plan& plan) {
+    auto jail = start_jail(plan, {});
+    if (!jail) return std::move(jail).error().context("start the jail");
+    return jail;
+}
+
+std::string_view to_text(Level level) {
+    return level == Level::full ? "full" : "namespaced";
+}
+
+Result<Level> parse_level(std::string_view text) {
+    for (const Level level : {Level::full, Level::namespaced})
+        if (text == to_text(level)) return level;
+    return std::move(Error("unknown isolation level '" + std::string(text) + "'"))
+        .with_remedy("Choose 'full' or 'namespaced'.");
+}
+
+}  // namespace cellblock::jail

@@ -1,0 +1,258 @@
+// The tables. Allowed calls come in groups that share a reason; everything else has a row of its own.
+#include "jail/policy/syscalls.hpp"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string_view>
+#include <vector>
+
+namespace cellblock::jail::policy {
+namespace {
+
+struct CallGroup {
+    const char* reason;
+    const char* names;  // separated by one space
+};
+
+// clang-format off
+constexpr CallGroup kAllowed[] = {
+    {"reads and writes descriptors that are already open",
+     "read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range dup "
+     "dup2 dup3 fcntl ioctl flock fsync fdatasync sync_file_range ftruncate fallocate fadvise64 readahead "
+     "sendfile splice tee vmsplice copy_file_range"},
+    {"opens and creates files; the mount view decides which",
+     "open openat creat truncate mkdir mkdirat mknod mknodat rmdir unlink unlinkat rename renameat "
+     "renameat2 link linkat symlink symlinkat readlink readlinkat chdir fchdir getcwd getdents getdents64 "
+     "umask sync syncfs"},
+    {"file attributes; setuid and setgid bits are refused below",
+     "stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 chmod fchmod fchmodat "
+     "chown fchown lchown fchownat utime utimes futimesat utimensat getxattr lgetxattr fgetxattr setxattr "
+     "lsetxattr fsetxattr listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr"},
+    {"waits for descriptors, signals and time",
+     "poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 "
+     "eventfd eventfd2 signalfd signalfd4 timerfd_create timerfd_settime timerfd_gettime inotify_init "
+     "inotify_init1 inotify_add_watch inotify_rm_watch pipe pipe2"},
+    {"memory of the process itself",
+     "brk mmap munmap mremap mprotect madvise msync mincore mlock mlock2 munlock mlockall munlockall "
+     "pkey_alloc pkey_free pkey_mprotect membarrier mbind set_mempolicy get_mempolicy"},
+    {"processes and threads in the jail",
+     "clone fork vfork execve execveat exit exit_group wait4 waitid kill tkill tgkill rt_sigqueueinfo "
+     "rt_tgsigqueueinfo pidfd_open pidfd_send_signal set_tid_address futex futex_waitv set_robust_list "
+     "get_robust_list rseq restart_syscall arch_prctl prctl get_thread_area set_thread_area"},
+    {"signal handling",
+     "rt_sigaction rt_sigprocmask rt_sigpending rt_sigsuspend rt_sigtimedwait rt_sigreturn sigaltstack "
+     "pause"},
+    {"asks about itself; changes of identity fail without capabilities",
+     "getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups setuid setgid "
+     "setreuid setregid setresuid setresgid setfsuid setfsgid setgroups getpgid getpgrp getsid setpgid "
+     "setsid capget capset"},
+    {"its own limits, priority and placement; raising them fails without capabilities",
+     "getrlimit setrlimit prlimit64 getrusage times getpriority setpriority ioprio_get ioprio_set "
+     "sched_yield sched_getaffinity sched_setaffinity sched_getparam sched_setparam sched_getscheduler "
+     "sched_setscheduler sched_get_priority_max sched_get_priority_min sched_rr_get_interval sched_getattr "
+     "sched_setattr getcpu sysinfo uname"},
+    {"clocks and timers",
+     "time gettimeofday clock_gettime clock_getres clock_nanosleep nanosleep alarm getitimer setitimer "
+     "timer_create timer_settime timer_gettime timer_getoverrun timer_delete"},
+    {"sockets of the jail's own network; families are refused below",
+     "socket socketpair bind listen accept accept4 connect getsockname getpeername getsockopt setsockopt "
+     "shutdown sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg"},
+    {"random numbers",
+     "getrandom"},
+    {"restricts the caller further, never less",
+     "landlock_create_ruleset landlock_add_rule landlock_restrict_self"},
+};
+
+constexpr CallRow kSingle[] = {
+    {"seccomp", kAllow, "restricts the caller further, never less; listeners are refused below"},
+    {"memfd_create", kAllow, "anonymous files: memory that only a memory cgroup accounts for", When::hard_memory_limit},
+    {"clone3", ENOSYS, "its flags lie behind a pointer; glibc falls back to clone"},
+    {"openat2", ENOSYS, "its mode bits lie behind a pointer; programs fall back to openat"},
+    {"io_uring_setup", ENOSYS, "a ring performs system calls that no filter sees"},
+    {"io_uring_enter", ENOSYS, "a ring performs system calls that no filter sees"},
+    {"io_uring_register", ENOSYS, "a ring performs system calls that no filter sees"},
+    {"shmget", ENOSYS, "System V segments outlive their processes, so a restart would not free them; POSIX shared memory works"},
+    {"shmat", ENOSYS, "as shmget"},
+    {"shmctl", ENOSYS, "as shmget"},
+    {"shmdt", ENOSYS, "as shmget"},
+    {"semget", ENOSYS, "System V semaphores outlive their processes"},
+    {"semop", ENOSYS, "as semget"},
+    {"semctl", ENOSYS, "as semget"},
+    {"semtimedop", ENOSYS, "as semget"},
+    {"msgget", ENOSYS, "System V queues outlive their processes and live in kernel memory"},
+    {"msgsnd", ENOSYS, "as msgget"},
+    {"msgrcv", ENOSYS, "as msgget"},
+    {"msgctl", ENOSYS, "as msgget"},
+    {"mq_open", EACCES, "POSIX queues live in kernel memory and outlive their processes"},
+    {"mq_unlink", EACCES, "as mq_open"},
+    {"unshare", EPERM, "makes namespaces, and with them capabilities"},
+    {"setns", EPERM, "enters other namespaces"},
+    {"mount", EPERM, "changes the mount view"},
+    {"umount2", EPERM, "changes the mount view; below a mount may lie what it hides"},
+    {"pivot_root", EPERM, "changes the root"},
+    {"chroot", EPERM, "changes the root; a known way out of roots"},
+    {"fsopen", EPERM, "mounts by descriptor"},
+    {"fsconfig", EPERM, "mounts by descriptor"},
+    {"fsmount", EPERM, "mounts by descriptor"},
+    {"fspick", EPERM, "mounts by descriptor"},
+    {"open_tree", EPERM, "mounts by descriptor"},
+    {"move_mount", EPERM, "mounts by descriptor"},
+    {"mount_setattr", EPERM, "makes read-only mounts writable"},
+    {"name_to_handle_at", EPERM, "names files without a path"},
+    {"open_by_handle_at", EPERM, "opens files without a path, past the mount view"},
+    {"ptrace", EPERM, "reads and writes the memory of other processes"},
+    {"process_vm_readv", EPERM, "reads the memory of other processes"},
+    {"process_vm_writev", EPERM, "writes the memory of other processes"},
+    {"process_madvise", EPERM, "reclaims the memory of other processes"},
+    {"pidfd_getfd", EPERM, "takes descriptors from other processes"},
+    {"kcmp", EPERM, "compares kernel objects of other processes"},
+    {"bpf", EPERM, "loads programs into the kernel"},
+    {"perf_event_open", EPERM, "measures the kernel; a large attack surface"},
+    {"userfaultfd", EPERM, "stops the kernel in the middle of a copy, which makes races winnable"},
+    {"add_key", EPERM, "keyrings are shared between jails of one user"},
+    {"keyctl", EPERM, "keyrings are shared between jails of one user"},
+    {"request_key", EPERM, "keyrings are shared between jails of one user; starts a helper on the host"},
+    {"init_module", EPERM, "loads code into the kernel"},
+    {"finit_module", EPERM, "loads code into the kernel"},
+    {"delete_module", EPERM, "unloads code from the kernel"},
+    {"kexec_load", EPERM, "replaces the kernel"},
+    {"kexec_file_load", EPERM, "replaces the kernel"},
+    {"reboot", EPERM, "stops the host"},
+    {"swapon", EPERM, "the host's swap"},
+    {"swapoff", EPERM, "the host's swap"},
+    {"acct", EPERM, "accounting of the host"},
+    {"quotactl", EPERM, "quotas of the host"},
+    {"quotactl_fd", EPERM, "quotas of the host"},
+    {"syslog", EPERM, "kernel log of the host"},
+    {"settimeofday", EPERM, "clock of the host"},
+    {"clock_settime", EPERM, "clock of the host"},
+    {"clock_adjtime", EPERM, "clock of the host"},
+    {"adjtimex", EPERM, "clock of the host"},
+    {"sethostname", EPERM, "the jail's name is fixed"},
+    {"setdomainname", EPERM, "the jail's name is fixed"},
+    {"iopl", EPERM, "ports of the hardware"},
+    {"ioperm", EPERM, "ports of the hardware"},
+    {"vhangup", EPERM, "terminals"},
+    {"fanotify_init", EPERM, "watches whole file systems"},
+    {"fanotify_mark", EPERM, "watches whole file systems"},
+    {"migrate_pages", EPERM, "moves the memory of other processes"},
+    {"move_pages", EPERM, "moves the memory of other processes"},
+    {"personality", EPERM, "switches off address space randomisation and execute protection"},
+    {"modify_ldt", ENOSYS, "16-bit segments; a source of kernel bugs"},
+    {"memfd_secret", ENOSYS, "memory that the kernel itself cannot account or dump"},
+};
+
+constexpr Condition always{0, Match::equals, 0, 0};
+constexpr Condition is(unsigned argument, uint64_t value) { return {argument, Match::equals, 0xffffffff, value}; }
+constexpr Condition has(unsigned argument, uint64_t bit) { return {argument, Match::equals, bit, bit}; }
+constexpr Condition above(unsigned argument, uint64_t value) { return {argument, Match::greater, 0, value}; }
+
+constexpr const char* kNamespaces = "makes namespaces, and with them capabilities";
+constexpr const char* kSetuid = "setuid and setgid files could outlive the jail in a shared directory";
+constexpr const char* kDevice = "a device node could outlive the jail in a shared directory";
+constexpr const char* kFamily = "the family is not in a network namespace, or is an attack surface that no notebook needs";
+constexpr const char* kProtocol = "asks the kernel to load the module of a rare protocol";
+
+constexpr ArgumentRow kRefusedArguments[] = {
+    // The kernel looks at the low 32 bits of an int argument: masks ignore what an attacker puts above them.
+    {"clone", has(0, CLONE_NEWUSER), always, EPERM, kNamespaces},
+    {"clone", has(0, CLONE_NEWNS), always, EPERM, kNamespaces},
+    {"clone", has(0, CLONE_NEWPID), always, EPERM, kNamespaces},
+    {"clone", has(0, CLONE_NEWNET), always, EPERM, kNamespaces},
+    {"clone", has(0, CLONE_NEWIPC), always, EPERM, kNamespaces},
+    {"clone", has(0, CLONE_NEWUTS), always, EPERM, kNamespaces},
+    {"clone", has(0, CLONE_NEWCGROUP), always, EPERM, kNamespaces},
+
+    {"ioctl", is(1, TIOCSTI), always, EPERM, "types into the terminal of somebody else"},
+    {"ioctl", is(1, TIOCLINUX), always, EPERM, "pastes into the console"},
+    {"seccomp", has(1, SECCOMP_FILTER_FLAG_NEW_LISTENER), always, EPERM, "a listener could wave through what an older filter asks about"},
+
+    {"chmod", has(1, S_ISUID), always, EPERM, kSetuid},
+    {"chmod", has(1, S_ISGID), always, EPERM, kSetuid},
+    {"fchmod", has(1, S_ISUID), always, EPERM, kSetuid},
+    {"fchmod", has(1, S_ISGID), always, EPERM, kSetuid},
+    {"fchmodat", has(2, S_ISUID), always, EPERM, kSetuid},
+    {"fchmodat", has(2, S_ISGID), always, EPERM, kSetuid},
+    {"creat", has(1, S_ISUID), always, EPERM, kSetuid},
+    {"creat", has(1, S_ISGID), always, EPERM, kSetuid},
+    {"mkdir", has(1, S_ISUID), always, EPERM, kSetuid},
+    {"mkdir", has(1, S_ISGID), always, EPERM, kSetuid},
+    {"mkdirat", has(2, S_ISUID), always, EPERM, kSetuid},
+    {"mkdirat", has(2, S_ISGID), always, EPERM, kSetuid},
+    {"mknod", has(1, S_ISUID), always, EPERM, kSetuid},
+    {"mknod", has(1, S_ISGID), always, EPERM, kSetuid},
+    {"mknodat", has(2, S_ISUID), always, EPERM, kSetuid},
+    {"mknodat", has(2, S_ISGID), always, EPERM, kSetuid},
+    // The mode means something only together with a flag that creates; without one it is whatever was in the register.
+    {"open", has(1, O_CREAT), has(2, S_ISUID), EPERM, kSetuid},
+    {"open", has(1, O_CREAT), has(2, S_ISGID), EPERM, kSetuid},
+    {"open", has(1, O_TMPFILE), has(2, S_ISUID), EPERM, kSetuid},
+    {"open", has(1, O_TMPFILE), has(2, S_ISGID), EPERM, kSetuid},
+    {"openat", has(2, O_CREAT), has(3, S_ISUID), EPERM, kSetuid},
+    {"openat", has(2, O_CREAT), has(3, S_ISGID), EPERM, kSetuid},
+    {"openat", has(2, O_TMPFILE), has(3, S_ISUID), EPERM, kSetuid},
+    {"openat", has(2, O_TMPFILE), has(3, S_ISGID), EPERM, kSetuid},
+
+    // S_IFBLK contains the bit of S_IFDIR: compare the whole type.
+    {"mknod", {1, Match::equals, S_IFMT, S_IFCHR}, always, EPERM, kDevice},
+    {"mknod", {1, Match::equals, S_IFMT, S_IFBLK}, always, EPERM, kDevice},
+    {"mknodat", {2, Match::equals, S_IFMT, S_IFCHR}, always, EPERM, kDevice},
+    {"mknodat", {2, Match::equals, S_IFMT, S_IFBLK}, always, EPERM, kDevice},
+
+    // What is left: AF_UNIX 1, AF_INET 2, AF_INET6 10 and AF_NETLINK 16.
+    {"socket", is(0, AF_UNSPEC), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_AX25), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_IPX), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_APPLETALK), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_NETROM), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_BRIDGE), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_ATMPVC), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_X25), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_ROSE), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_DECnet), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_NETBEUI), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_SECURITY), always, EAFNOSUPPORT, kFamily},
+    {"socket", is(0, AF_KEY), always, EAFNOSUPPORT, kFamily},
+    {"socket", above(0, AF_NETLINK), always, EAFNOSUPPORT, "all later families, AF_PACKET, AF_ALG, AF_VSOCK (reaches the hypervisor) and AF_XDP among them"},
+    // NETLINK_ROUTE only: getifaddrs() and getaddrinfo() ask it. The others speak to the host's subsystems.
+    {"socket", is(0, AF_NETLINK), above(2, 0), EPROTONOSUPPORT, "kernel subsystems other than NETLINK_ROUTE"},
+    {"socket", is(2, IPPROTO_DCCP), always, EPROTONOSUPPORT, kProtocol},
+    // SCTP, UDP-Lite, L2TP and MPTCP among them; IPPROTO_ICMPV6 is 58.
+    {"socket", above(2, IPPROTO_ICMPV6), always, EPROTONOSUPPORT, kProtocol},
+    {"socketpair", above(0, AF_UNIX), always, EAFNOSUPPORT, kFamily},
+};
+// clang-format on
+
+std::vector<CallRow> all_calls() {
+    std::vector<CallRow> rows;
+    for (const CallGroup& group : kAllowed) {
+        for (std::string_view rest = group.names; !rest.empty();) {
+            const std::string_view name = rest.substr(0, rest.find(' '));
+            rows.push_back({name, kAllow, group.reason});
+            rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+        }
+    }
+    rows.insert(rows.end(), std::begin(kSingle), std::end(kSingle));
+    return rows;
+}
+
+}  // namespace
+
+std::span<const CallRow> calls() {
+    static const std::vector<CallRow> rows = all_calls();
+    return rows;
+}
+
+std::span<const ArgumentRow> refused_arguments() {
+    return kRefusedArguments;
+}
+
+}  // namespace cellblock::jail::policy

@@ -1,0 +1,116 @@
+// System calls for code that runs between clone and exec, where the memory is a copy of a process that had
+// other threads: no malloc, no locks, no errno. Every function returns a value ≥ 0, or -errno.
+//
+// They go through syscall(2) also where glibc has a wrapper, because sanitizers replace wrappers by functions
+// that lock.
+#pragma once
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace cellblock::jail::raw {
+
+template <class... Args>
+inline long call(long number, Args... args) {
+    const long result = ::syscall(number, args...);
+    return result < 0 ? -errno : result;
+}
+
+inline int open(const char* path, int flags, mode_t mode = 0) {
+    return static_cast<int>(call(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode));
+}
+inline void close(int fd) {
+    call(SYS_close, fd);
+}
+inline long read(int fd, void* buffer, size_t size) {
+    long n;
+    do n = call(SYS_read, fd, buffer, size);
+    while (n == -EINTR);
+    return n;
+}
+inline long write(int fd, const void* buffer, size_t size) {
+    long n;
+    do n = call(SYS_write, fd, buffer, size);
+    while (n == -EINTR);
+    return n;
+}
+/// One write of the whole text; a short write is EIO.
+inline int write_text(const char* path, const char* text, size_t size) {
+    const int fd = open(path, O_WRONLY);
+    if (fd < 0) return fd;
+    const long n = write(fd, text, size);
+    close(fd);
+    if (n < 0) return static_cast<int>(n);
+    return static_cast<size_t>(n) == size ? 0 : -EIO;
+}
+inline int make_directory(const char* path, mode_t mode) {
+    return static_cast<int>(call(SYS_mkdirat, AT_FDCWD, path, mode));
+}
+inline int change_directory(const char* path) {
+    return static_cast<int>(call(SYS_chdir, path));
+}
+inline int close_range(unsigned first, unsigned last) {
+    return static_cast<int>(call(SYS_close_range, first, last, 0));
+}
+inline int move_descriptor(int from, int to, int flags) {
+    return static_cast<int>(call(SYS_dup3, from, to, flags));
+}
+[[noreturn]] inline void exit_process(int status) {
+    while (true) call(SYS_exit_group, status);
+}
+inline pid_t clone3(clone_args& args) {
+    return static_cast<pid_t>(call(SYS_clone3, &args, sizeof args));
+}
+
+// Mounts as descriptors, fsopen(2) and its family.
+inline int open_tree(int dir_fd, const char* path, unsigned flags) {
+    return static_cast<int>(call(SYS_open_tree, dir_fd, path, flags));
+}
+inline int move_mount(int from_fd, const char* to_path) {
+    return static_cast<int>(call(SYS_move_mount, from_fd, "", AT_FDCWD, to_path, MOVE_MOUNT_F_EMPTY_PATH));
+}
+inline int set_mount_attributes(int dir_fd, const char* path, unsigned flags, uint64_t set,
+                                uint64_t clear = 0) {
+    mount_attr attributes{};
+    attributes.attr_set = set;
+    attributes.attr_clr = clear;
+    return static_cast<int>(call(SYS_mount_setattr, dir_fd, path, flags, &attributes, sizeof attributes));
+}
+inline int open_filesystem(const char* type) {
+    return static_cast<int>(call(SYS_fsopen, type, FSOPEN_CLOEXEC));
+}
+inline int set_option(int filesystem_fd, const char* key, const char* value) {
+    return static_cast<int>(call(SYS_fsconfig, filesystem_fd, FSCONFIG_SET_STRING, key, value, 0));
+}
+inline int set_flag(int filesystem_fd, const char* key) {
+    return static_cast<int>(call(SYS_fsconfig, filesystem_fd, FSCONFIG_SET_FLAG, key, nullptr, 0));
+}
+/// Creates the file system and returns a descriptor of its detached mount.
+inline int create_filesystem(int filesystem_fd, unsigned mount_attributes) {
+    const long created = call(SYS_fsconfig, filesystem_fd, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0);
+    if (created < 0) return static_cast<int>(created);
+    return static_cast<int>(call(SYS_fsmount, filesystem_fd, FSMOUNT_CLOEXEC, mount_attributes));
+}
+
+/// Decimal text of `value` in `buffer` (at least 21 bytes); returns its start. snprintf may lock and
+/// allocate.
+inline char* to_decimal(uint64_t value, char* buffer, size_t size) {
+    char* at = buffer + size;
+    *--at = '\0';
+    do *--at = static_cast<char>('0' + value % 10);
+    while ((value /= 10) != 0);
+    return at;
+}
+
+}  // namespace cellblock::jail::raw

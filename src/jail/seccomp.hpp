@@ -1,0 +1,29 @@
+// Compiles the system call policy into BPF programs, with libseccomp and before any clone; loading them in
+// the child is one system call each and touches no library.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <vector>
+
+#include "base/result.hpp"
+#include "jail/jail.hpp"
+
+namespace cellblock::jail {
+
+using BpfProgram = std::vector<sock_filter>;
+
+/// The kernel runs both at every call and takes the stricter answer. Calls that both allow whatever their
+/// arguments are skip the programs altogether (the kernel keeps a bitmap of them).
+struct SyscallFilters {
+    BpfProgram calls;      ///< allowlist by number; a foreign architecture (x32 too) kills the process
+    BpfProgram arguments;  ///< refuses some arguments of allowed calls
+};
+
+Result<SyscallFilters> compile_filters(Level level);
+
+/// Loads one program for the calling thread (there is only one in a jail's pid 1). Async-signal-safe; 0 or
+/// -errno.
+int load_filter(const BpfProgram& program);
+
+}  // namespace cellblock::jail

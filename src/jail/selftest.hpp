@@ -1,0 +1,21 @@
+// Forbidden acts that pid 1 tries before it says `ready`: the jail is believed when they fail, not when the
+// calls that should forbid them have succeeded.
+#pragma once
+
+#include <span>
+
+namespace cellblock::jail {
+
+struct ChildPlan;
+
+struct ForbiddenAct {
+    const char* name;
+    bool (*fails)(const ChildPlan& plan);
+};
+
+std::span<const ForbiddenAct> forbidden_acts();
+
+/// 0 when every act failed as it must; -EPERM with the name of the first that did not. Async-signal-safe.
+int run_self_test(ChildPlan& plan, const char*& detail);
+
+}  // namespace cellblock::jail

@@ -1,0 +1,179 @@
+// Parent side of the mount view: rows and plan become steps with every string spelled out.
+#include "jail/view.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+
+#include "base/sys.hpp"
+#include "jail/policy/mounts.hpp"
+#include "jail/raw.hpp"
+#include "jail/steps.hpp"
+
+namespace cellblock::jail {
+namespace {
+
+using Kind = ViewStep::Kind;
+using policy::ViewRow;
+
+std::string generated_text(std::string_view generator, const Plan& plan, const Identity& identity) {
+    const std::string uid = std::to_string(identity.inside_uid);
+    const std::string gid = std::to_string(identity.inside_gid);
+    if (generator == "passwd")
+        return "root:x:0:0:root:/root:/usr/sbin/nologin\n" +
+               (std::string(kUserName) + ":x:" + uid + ":" + gid + ":Cellblock:" + kHome + ":/bin/sh\n") +
+               "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+    if (generator == "group")
+        return "root:x:0:\n" + (std::string(kUserName) + ":x:" + gid + ":\n") + "nogroup:x:65534:\n";
+    if (generator == "hosts") return "127.0.0.1 localhost " + plan.name + "\n::1 localhost ip6-localhost\n";
+    if (generator == "hostname") return plan.name + "\n";
+    if (generator == "resolv.conf") return "";
+    if (generator == "nsswitch.conf")
+        return "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n";
+    if (generator == "host.conf") return "multi on\n";
+    if (generator == "machine-id") return std::string(32, '0') + "\n";
+    if (generator == "shells") return "/bin/sh\n/bin/bash\n";
+    check_failed("every text row has a generator", std::source_location::current());
+}
+
+// The descriptor of a detached copy of the tree at `source`; needs no trust in paths afterwards.
+Result<UniqueFd> detach_tree(const std::string& source) {
+    const int fd =
+        raw::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (fd < 0) return Error("open " + source, -fd);
+    return UniqueFd(fd);
+}
+
+class Compiler {
+  public:
+    Compiler(const Plan& plan, const Identity& identity) : plan_(plan), identity_(identity) {}
+
+    Result<View> compile() {
+        for (const ViewRow& row : policy::base_view()) TRY(add_base(row));
+        for (const Mount& mount : plan_.mounts) TRY(add_environment(mount));
+        view_.scratch_size = std::to_string(plan_.limits.scratch.count);
+        view_.scratch_inodes = std::to_string(plan_.limits.scratch_inodes);
+        view_.shared_memory_size = std::to_string(plan_.limits.shared_memory.count);
+        return std::move(view_);
+    }
+
+  private:
+    Result<void> add_base(const ViewRow& row) {
+        switch (row.view) {
+            case policy::View::directory:
+                add(Kind::directory, row.path, "", to_mode(row.argument));
+                return {};
+            case policy::View::text:
+                add(Kind::text, row.path, generated_text(row.argument, plan_, identity_));
+                return {};
+            case policy::View::symlink:
+                add(Kind::symlink, row.path, row.argument);
+                return {};
+            case policy::View::scratch:
+                // Its name inside the scratch file system, where there are no directories above it.
+                add(Kind::scratch, row.path, flat_name(row.path), to_mode(row.argument));
+                return {};
+            case policy::View::shared_memory:
+                add(Kind::shared_memory, row.path, "");
+                return {};
+            case policy::View::processes:
+                add(Kind::processes, row.path, "");
+                return {};
+            case policy::View::terminals:
+                add(Kind::terminals, row.path, "");
+                return {};
+            case policy::View::host_symlink:
+                if (const std::string target = link_target(row.path); !target.empty()) {
+                    add(Kind::symlink, row.path, target);
+                    return {};
+                }
+                return add_host_tree(row);
+            case policy::View::host_tree:
+            case policy::View::host_device:
+                return add_host_tree(row);
+        }
+        return {};
+    }
+
+    static mode_t to_mode(const char* octal) { return static_cast<mode_t>(std::strtoul(octal, nullptr, 8)); }
+
+    static std::string flat_name(std::string path) {
+        std::replace(path.begin(), path.end(), '/', '-');
+        return path;
+    }
+
+    static std::string link_target(const char* path) {
+        char target[PATH_MAX];
+        const ssize_t n = ::readlink(path, target, sizeof target);
+        return n > 0 && static_cast<size_t>(n) < sizeof target ? std::string(target, static_cast<size_t>(n))
+                                                               : "";
+    }
+
+    // A row that this host has nothing for is passed over: the tables name what several distributions have.
+    Result<void> add_host_tree(const ViewRow& row) {
+        HostTree tree;
+        tree.source = row.path;
+        struct stat info {};
+        if (::stat(row.path, &info) != 0) return {};
+        tree.is_device = row.view == policy::View::host_device;
+        if (tree.is_device && !S_ISCHR(info.st_mode))
+            return Error(tree.source + " is no character device on this host");
+        remember(tree, info);
+        ViewStep step{tree.is_device ? Kind::device : Kind::tree, row.path, ""};
+        step.tree = add_tree(std::move(tree));
+        view_.base.push_back(std::move(step));
+        return {};
+    }
+
+    Result<void> add_environment(const Mount& mount) {
+        HostTree tree;
+        tree.source = mount.source;
+        struct stat info {};
+        if (::stat(mount.source.c_str(), &info) != 0) {
+            Error error = step_error(Step::environment_mounts, errno, mount.source);
+            return error;
+        }
+        remember(tree, info);
+        if (identity_.root_mode) {
+            // The child gives up root's identity first, and /root may be closed to everybody else.
+            auto fd = detach_tree(mount.source);
+            if (!fd) return std::move(fd).error();
+            tree.fd = fd->get();
+            view_.parent_fds.push_back(*std::move(fd));
+        }
+        ViewStep step{Kind::tree, mount.target, ""};
+        step.tree = add_tree(std::move(tree));
+        view_.environment.push_back(std::move(step));
+        return {};
+    }
+
+    static void remember(HostTree& tree, const struct stat& info) {
+        tree.is_directory = S_ISDIR(info.st_mode);
+        tree.device = info.st_dev;
+        tree.inode = info.st_ino;
+    }
+
+    void add(Kind kind, std::string path, std::string argument, mode_t mode = 0755) {
+        view_.base.push_back({kind, std::move(path), std::move(argument), mode});
+    }
+
+    int add_tree(HostTree tree) {
+        view_.trees.push_back(std::move(tree));
+        return static_cast<int>(view_.trees.size()) - 1;
+    }
+
+    const Plan& plan_;
+    const Identity& identity_;
+    View view_;
+};
+
+}  // namespace
+
+Result<View> compile_view(const Plan& plan, const Identity& identity) {
+    return Compiler(plan, identity).compile();
+}
+
+}  // namespace cellblock::jail

@@ -1,0 +1,65 @@
+// The mount view of one jail: compiled from the policy tables and the plan before the clone, built by the
+// child with system calls alone.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "jail/identity.hpp"
+#include "jail/jail.hpp"
+
+namespace cellblock::jail {
+
+/// One thing to put at one absolute path of the new root.
+struct ViewStep {
+    enum class Kind { directory, text, symlink, tree, device, scratch, shared_memory, processes, terminals };
+    Kind kind;
+    std::string path;
+    std::string argument;  ///< text: contents · symlink: target · scratch: directory's name
+    mode_t mode = 0755;    ///< directory, scratch
+    int tree = -1;         ///< tree, device: index into View::trees
+};
+
+/// A host tree, opened before the root changes. In root mode the parent opens what only root may traverse to.
+struct HostTree {
+    std::string source;
+    bool is_directory = false;
+    bool is_device = false;
+    dev_t device = 0;  ///< what stood at `source` when the plan was made; something else by now is an error
+    ino_t inode = 0;
+    int fd = -1;  ///< the child's descriptor of the detached mount
+};
+
+struct View {
+    std::vector<HostTree> trees;
+    std::vector<ViewStep> base;
+    std::vector<ViewStep> environment;
+    std::vector<UniqueFd> parent_fds;  ///< owners of trees[…].fd that the parent opened
+    std::string scratch_size;
+    std::string scratch_inodes;
+    std::string shared_memory_size;
+    int proc_fd = -1;  ///< child: detached mount of the jail's /proc
+};
+
+/// Parent, before the clone: looks at the host and decides. Errors name a mount that cannot be.
+Result<View> compile_view(const Plan& plan, const Identity& identity);
+
+// Child. Each returns 0 or -errno and leaves in `detail` the path that it was at.
+
+/// Detaches the host's trees and /proc as descriptors while the host is still in sight.
+int open_host_trees(View& view, const char*& detail);
+int open_process_view(View& view, const char*& detail);
+/// A tmpfs becomes the root, the host's root is unmounted.
+int enter_new_root(const char*& detail);
+int build_base(const View& view, const char*& detail);
+int show_environment(const View& view, const char*& detail);
+int forbid_namespaces(const char*& detail);
+int mask_processes(const char*& detail);
+int make_root_read_only(const char*& detail);
+
+}  // namespace cellblock::jail

@@ -1,0 +1,252 @@
+// Child side of the mount view: system calls alone, no allocation. Order matters twice: what comes from the
+// host is detached before the root changes, and our own file systems are mounted before what the environment
+// brings, which may lie below them (/tmp/project/.venv).
+#include <climits>
+#include <cstdlib>
+
+#include "jail/policy/mounts.hpp"
+#include "jail/raw.hpp"
+#include "jail/view.hpp"
+
+namespace cellblock::jail {
+namespace {
+
+constexpr uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+constexpr unsigned kWritable = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+// Where the scratch file system is while its directories are handed out.
+constexpr const char* kScratchStaging = "/run/scratch";
+// Room for directories, symlinks and small generated files.
+constexpr const char* kRootSize = "4194304";
+
+int stat_path(int dir_fd, const char* path, struct stat& info, int flags = 0) {
+    return static_cast<int>(raw::call(SYS_newfstatat, dir_fd, path, &info, flags));
+}
+
+int make_path(const char* path, bool is_directory) {
+    char partial[PATH_MAX];
+    const size_t length = std::strlen(path);
+    if (length >= sizeof partial) return -ENAMETOOLONG;
+    // Everything up to each slash, then the whole. What exists already is fine, whoever made it.
+    for (size_t i = 1; i <= length; ++i) {
+        if (i < length && path[i] != '/') continue;
+        std::memcpy(partial, path, i);
+        partial[i] = '\0';
+        struct stat info {};
+        if (stat_path(AT_FDCWD, partial, info) == 0) continue;
+        if (i < length || is_directory) {
+            if (const int e = raw::make_directory(partial, 0755); e < 0) return e;
+        } else {
+            const int fd = raw::open(partial, O_CREAT | O_EXCL | O_WRONLY, 0444);
+            if (fd < 0) return fd;
+            raw::close(fd);
+        }
+    }
+    return 0;
+}
+
+int write_new_file(const ViewStep& step) {
+    const int fd = raw::open(step.path.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0444);
+    if (fd < 0) return fd;
+    const long n = raw::write(fd, step.argument.data(), step.argument.size());
+    raw::close(fd);
+    if (n < 0) return static_cast<int>(n);
+    return static_cast<size_t>(n) == step.argument.size() ? 0 : -ENOSPC;
+}
+
+int attach(int mount_fd, const char* path) {
+    if (mount_fd < 0) return mount_fd;
+    const int e = raw::move_mount(mount_fd, path);
+    raw::close(mount_fd);
+    return e;
+}
+
+int make_tmpfs(const char* size, const char* inodes, const char* mode) {
+    const int fs = raw::open_filesystem("tmpfs");
+    if (fs < 0) return fs;
+    int e = raw::set_option(fs, "source", "tmpfs");
+    if (e == 0) e = raw::set_option(fs, "size", size);
+    if (e == 0) e = raw::set_option(fs, "nr_inodes", inodes);
+    if (e == 0) e = raw::set_option(fs, "mode", mode);
+    const int mount_fd = e == 0 ? raw::create_filesystem(fs, kWritable) : e;
+    raw::close(fs);
+    return mount_fd;
+}
+
+int make_terminals() {
+    const int fs = raw::open_filesystem("devpts");
+    if (fs < 0) return fs;
+    int e = raw::set_option(fs, "source", "devpts");
+    if (e == 0) e = raw::set_option(fs, "ptmxmode", "0666");
+    if (e == 0) e = raw::set_option(fs, "mode", "0600");
+    // Without nodev: a terminal is a device.
+    const int mount_fd = e == 0 ? raw::create_filesystem(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) : e;
+    raw::close(fs);
+    return mount_fd;
+}
+
+int detach_clone(const char* path) {
+    return raw::open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+int open_host_tree(HostTree& tree) {
+    if (tree.fd < 0) {
+        // One node without what is mounted below it for a device, else everything.
+        const unsigned depth = tree.is_device ? 0U : static_cast<unsigned>(AT_RECURSIVE);
+        tree.fd = raw::open_tree(AT_FDCWD, tree.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
+        if (tree.fd < 0) return tree.fd;
+    }
+    struct stat now {};
+    if (const int e = stat_path(tree.fd, "", now, AT_EMPTY_PATH); e < 0) return e;
+    if (now.st_dev != tree.device || now.st_ino != tree.inode) return -ESTALE;
+    // mount_setattr reaches submounts; a remount with MS_BIND|MS_RDONLY would leave them writable.
+    if (tree.is_device)
+        return raw::set_mount_attributes(tree.fd, "", AT_EMPTY_PATH,
+                                         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    return raw::set_mount_attributes(tree.fd, "", AT_EMPTY_PATH | AT_RECURSIVE, kReadOnly);
+}
+
+int show_tree(const ViewStep& step, const HostTree& tree) {
+    if (const int e = make_path(step.path.c_str(), tree.is_directory); e < 0) return e;
+    return attach(tree.fd, step.path.c_str());
+}
+
+int build_scratch(const View& view, const ViewStep& step) {
+    struct stat info {};
+    if (stat_path(AT_FDCWD, kScratchStaging, info) != 0) {
+        if (const int e = make_path(kScratchStaging, true); e < 0) return e;
+        const int fs = make_tmpfs(view.scratch_size.c_str(), view.scratch_inodes.c_str(), "0755");
+        if (const int e = attach(fs, kScratchStaging); e < 0) return e;
+    }
+    char inner[128];
+    const size_t prefix = std::strlen(kScratchStaging);
+    if (prefix + 1 + step.argument.size() >= sizeof inner) return -ENAMETOOLONG;
+    std::memcpy(inner, kScratchStaging, prefix);
+    inner[prefix] = '/';
+    std::memcpy(inner + prefix + 1, step.argument.c_str(), step.argument.size() + 1);
+    if (const int e = raw::make_directory(inner, step.mode); e < 0) return e;
+    if (const int e = make_path(step.path.c_str(), true); e < 0) return e;
+    return attach(detach_clone(inner), step.path.c_str());
+}
+
+int build(const View& view, const ViewStep& step) {
+    const char* path = step.path.c_str();
+    switch (step.kind) {
+        case ViewStep::Kind::directory:
+            return raw::make_directory(path, step.mode);
+        case ViewStep::Kind::text:
+            return write_new_file(step);
+        case ViewStep::Kind::symlink:
+            return static_cast<int>(raw::call(SYS_symlinkat, step.argument.c_str(), AT_FDCWD, path));
+        case ViewStep::Kind::tree:
+        case ViewStep::Kind::device:
+            return show_tree(step, view.trees[static_cast<size_t>(step.tree)]);
+        case ViewStep::Kind::scratch:
+            return build_scratch(view, step);
+        case ViewStep::Kind::processes:
+            if (const int e = make_path(path, true); e < 0) return e;
+            return attach(view.proc_fd, path);
+        case ViewStep::Kind::terminals:
+            if (const int e = make_path(path, true); e < 0) return e;
+            return attach(make_terminals(), path);
+        case ViewStep::Kind::shared_memory:
+            if (const int e = make_path(path, true); e < 0) return e;
+            return attach(make_tmpfs(view.shared_memory_size.c_str(), view.scratch_inodes.c_str(), "1777"),
+                          path);
+    }
+    return -EINVAL;
+}
+
+int build_all(const View& view, const std::vector<ViewStep>& steps, const char*& detail) {
+    for (const ViewStep& step : steps) {
+        detail = step.path.c_str();
+        if (const int e = build(view, step); e < 0) return e;
+    }
+    return 0;
+}
+
+int mask(const policy::MaskRow& row) {
+    struct stat info {};
+    if (const int e = stat_path(AT_FDCWD, row.path, info); e < 0) return e == -ENOENT ? 0 : e;
+    const char* cover = row.path;
+    if (row.mask == policy::Mask::hidden) cover = S_ISDIR(info.st_mode) ? "/run" : "/dev/null";
+    // By path and not as a descriptor: a detached mount needs a mount namespace, and the quota for those is 0
+    // by now.
+    if (const long e = raw::call(SYS_mount, cover, row.path, nullptr, MS_BIND, nullptr); e < 0)
+        return static_cast<int>(e);
+    uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    if (cover[1] != 'd') attributes |= MOUNT_ATTR_NODEV;  // /dev/null must stay a device that can be opened
+    return raw::set_mount_attributes(AT_FDCWD, row.path, 0, attributes);
+}
+
+}  // namespace
+
+int open_host_trees(View& view, const char*& detail) {
+    for (HostTree& tree : view.trees) {
+        detail = tree.source.c_str();
+        if (const int e = open_host_tree(tree); e < 0) return e;
+    }
+    return 0;
+}
+
+int open_process_view(View& view, const char*& detail) {
+    // While the host's /proc is in sight: the kernel allows a new one only to who sees a complete one.
+    detail = "";
+    const int fs = raw::open_filesystem("proc");
+    if (fs < 0) return fs;
+    const int e = raw::set_option(fs, "source", "proc");
+    view.proc_fd =
+        e < 0 ? e : raw::create_filesystem(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    raw::close(fs);
+    return view.proc_fd < 0 ? view.proc_fd : 0;
+}
+
+int enter_new_root(const char*& detail) {
+    detail = "";
+    const int root = make_tmpfs(kRootSize, "8192", "0755");
+    if (root < 0) return root;
+    // Any directory that exists everywhere would do; it is covered for the next three calls only.
+    if (const int e = raw::move_mount(root, "/proc"); e < 0) return e;
+    if (const long e = raw::call(SYS_fchdir, root); e < 0) return static_cast<int>(e);
+    raw::close(root);
+    // With the old root stacked on the new one, "." is the old one and goes away.
+    if (const long e = raw::call(SYS_pivot_root, ".", "."); e < 0) return static_cast<int>(e);
+    if (const long e = raw::call(SYS_umount2, ".", MNT_DETACH); e < 0) return static_cast<int>(e);
+    return raw::change_directory("/");
+}
+
+int build_base(const View& view, const char*& detail) {
+    if (const int e = build_all(view, view.base, detail); e < 0) return e;
+    // The directories of the scratch file system stay where they were put; its root must not be reachable.
+    detail = kScratchStaging;
+    if (const long e = raw::call(SYS_umount2, kScratchStaging, MNT_DETACH); e < 0) return static_cast<int>(e);
+    return static_cast<int>(raw::call(SYS_unlinkat, AT_FDCWD, kScratchStaging, AT_REMOVEDIR));
+}
+
+int show_environment(const View& view, const char*& detail) {
+    return build_all(view, view.environment, detail);
+}
+
+int forbid_namespaces(const char*& detail) {
+    for (const policy::QuotaRow& row : policy::namespace_quotas()) {
+        detail = row.path;
+        const int e = raw::write_text(row.path, row.value, std::strlen(row.value));
+        if (e < 0 && e != -ENOENT) return e;  // A kernel without that kind of namespace has no such file.
+    }
+    return 0;
+}
+
+int mask_processes(const char*& detail) {
+    for (const policy::MaskRow& row : policy::process_masks()) {
+        detail = row.path;
+        if (const int e = mask(row); e < 0) return e;
+    }
+    return 0;
+}
+
+int make_root_read_only(const char*& detail) {
+    detail = "/";
+    // This one mount only: those below have their own attributes.
+    return raw::set_mount_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY);
+}
+
+}  // namespace cellblock::jail
