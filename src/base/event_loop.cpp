@@ -81,7 +81,7 @@ void EventLoop::wait_and_run(std::chrono::milliseconds timeout) {
 
 Result<std::unique_ptr<LoopTimer>> LoopTimer::create(EventLoop& loop, EventLoop::Task on_expiry) {
     UniqueFd fd = TRY(sys::timer_fd());
-    return std::unique_ptr<LoopTimer>(new LoopTimer(loop, std::move(fd), std::move(on_expiry)));
+    return std::make_unique<LoopTimer>(loop, std::move(fd), std::move(on_expiry));
 }
 
 LoopTimer::LoopTimer(EventLoop& loop, UniqueFd fd, EventLoop::Task on_expiry)

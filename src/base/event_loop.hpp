@@ -58,6 +58,8 @@ class EventLoop {
 class LoopTimer {
   public:
     static Result<std::unique_ptr<LoopTimer>> create(EventLoop& loop, EventLoop::Task on_expiry);
+    /// The same for a descriptor of sys::timer_fd(), so that only the part that can fail is done elsewhere.
+    LoopTimer(EventLoop& loop, UniqueFd fd, EventLoop::Task on_expiry);
     ~LoopTimer();
     LoopTimer(const LoopTimer&) = delete;
     LoopTimer& operator=(const LoopTimer&) = delete;
@@ -68,7 +70,6 @@ class LoopTimer {
     [[nodiscard]] bool armed() const { return armed_; }
 
   private:
-    LoopTimer(EventLoop& loop, UniqueFd fd, EventLoop::Task on_expiry);
     EventLoop& loop_;
     UniqueFd fd_;
     EventLoop::Task on_expiry_;

@@ -87,6 +87,8 @@ std::string Session::on_reply(protocol::UpFrame& frame) {
             pending_.erase(pending);
         } else {
             pending->second.reply = std::move(reply);
+            // From here on the worker is idle, also when the executor has not woken up yet.
+            running_ = 0;
             changed_.notify_all();
         }
     }

@@ -109,6 +109,7 @@ class FakeJail final : public jail::Jail {
         if (world_.spawn_fails) return Error("execute /python", ENOENT);
         finish();
         signal_ = 0;
+        link_ = sys::duplicate(command.link_fd).value();
         const auto index = std::min(static_cast<size_t>(world_.spawned++), world_.behaviours.size() - 1);
         thread_ = std::thread([this, behaviour = world_.behaviours[index], link = sys::duplicate(command.link_fd).value(),
                                out = sys::duplicate(command.stdout_fd).value()]() mutable {
@@ -154,11 +155,15 @@ class FakeJail final : public jail::Jail {
   private:
     void finish() {
         signal_ = SIGKILL;
+        // A killed process reads no more.
+        if (link_.valid()) ::shutdown(link_.get(), SHUT_RDWR);
         if (thread_.joinable()) thread_.join();
+        link_.reset();
     }
     World& world_;
     jail::Limits limits_;
     UniqueFd event_;
+    UniqueFd link_;
     std::mutex mutex_;
     std::vector<jail::Event> events_;
     std::atomic<int> signal_ = 0;

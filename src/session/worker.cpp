@@ -34,7 +34,7 @@ Result<std::pair<std::shared_ptr<Worker>, Worker::Ends>> Worker::create(EventLoo
     TRY(sys::set_nonblocking(err_read.get(), true));
     std::shared_ptr<Worker> worker(
         new Worker(loop, listener, std::move(ours), std::move(out_read), std::move(err_read)));
-    worker->capture_timer_ = TRY(LoopTimer::create(loop, [raw = worker.get()] { raw->flush_captured(); }));
+    worker->timer_fd_ = TRY(sys::timer_fd());
     return std::pair{std::move(worker), Ends{std::move(theirs), std::move(out_write), std::move(err_write)}};
 }
 
@@ -52,6 +52,7 @@ Worker::~Worker() {
 
 void Worker::attach() {
     attached_ = true;
+    capture_timer_ = std::make_unique<LoopTimer>(loop_, std::move(timer_fd_), [this] { flush_captured(); });
     loop_.watch(link_.get(), EPOLLIN, [self = weak_from_this()](uint32_t events) {
         const auto worker = self.lock();
         if (!worker) return;
@@ -71,7 +72,7 @@ void Worker::detach() {
     loop_.unwatch(link_.get());
     watch_pipe(out_, false);
     watch_pipe(err_, false);
-    capture_timer_->disarm();
+    capture_timer_.reset();
 }
 
 // Caller holds write_mutex_ (the loop's interest depends on the queue).

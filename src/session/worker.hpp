@@ -86,6 +86,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
     UniqueFd link_;
     Pipe out_;
     Pipe err_;
+    UniqueFd timer_fd_;  // until attach() makes a timer of it
     std::unique_ptr<LoopTimer> capture_timer_;
     protocol::FrameReader reader_;
     std::string read_buffer_;
