@@ -1,0 +1,1 @@
+"""What several suites share: starting kernels as front ends do, talking to them, looking for what they left behind."""
