@@ -23,8 +23,8 @@ constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::string_view kZ85 =
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 constexpr const char* kRemedy =
-    "A front end (JupyterLab, nbconvert, jupyter console ...) writes this file when it starts a kernel: start the kernel "
-    "from one, or write a file with the members that the Jupyter client documentation lists.";
+    "A front end (JupyterLab, nbconvert, jupyter console ...) writes this file when it starts a kernel: "
+    "start the kernel from one, or write a file with the members that the Jupyter client documentation lists.";
 
 bool is_alphanumeric(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -70,13 +70,19 @@ class Members {
 
     static std::string kind_of(std::string_view value) {
         switch (value.front()) {
-            case '"': return "a string";
-            case '{': return "an object";
-            case '[': return "a list";
+            case '"':
+                return "a string";
+            case '{':
+                return "an object";
+            case '[':
+                return "a list";
             case 't':
-            case 'f': return "a boolean";
-            case 'n': return "null";
-            default: return "a number that is no integer or too large";
+            case 'f':
+                return "a boolean";
+            case 'n':
+                return "null";
+            default:
+                return "a number that is no integer or too large";
         }
     }
 
@@ -107,8 +113,11 @@ Result<std::string> read_tcp_address(std::string ip) {
         ip = ip.substr(1, ip.size() - 2);
         if (!is_ipv6(ip)) return Error("\"ip\" has brackets, but no IPv6 address in them");
     }
-    const auto allowed = [](char c) { return is_alphanumeric(c) || std::string_view(".:-_%").find(c) != std::string_view::npos; };
-    const bool is_name = !ip.empty() && ip.size() <= kMaxHostSize && std::all_of(ip.begin(), ip.end(), allowed);
+    const auto allowed = [](char c) {
+        return is_alphanumeric(c) || std::string_view(".:-_%").find(c) != std::string_view::npos;
+    };
+    const bool is_name =
+        !ip.empty() && ip.size() <= kMaxHostSize && std::all_of(ip.begin(), ip.end(), allowed);
     if (ip != "*" && (!is_name || (ip.find(':') != std::string::npos && !is_ipv6(ip))))
         return Error("\"ip\" is no IPv4 or IPv6 address, host name or \"*\"");
     return ip;
@@ -140,8 +149,8 @@ Result<void> read_ports(const Members& members, ConnectionFile& file) {
     for (size_t i = 0; i < ports.size(); ++i)
         for (size_t j = 0; j < i; ++j)
             if (*ports[i].value == *ports[j].value)
-                return Error(std::string("\"") + ports[j].name + "\" and \"" + ports[i].name + "\" are both " +
-                             std::to_string(*ports[i].value));
+                return Error(std::string("\"") + ports[j].name + "\" and \"" + ports[i].name +
+                             "\" are both " + std::to_string(*ports[i].value));
     return {};
 }
 
@@ -167,7 +176,8 @@ Result<ConnectionFile> parse(const std::string& text) {
     ConnectionFile file;
     file.transport = TRY(read_transport(members));
     std::string ip = TRY(members.text("ip"));
-    file.ip = file.transport == Transport::tcp ? TRY(read_tcp_address(std::move(ip))) : TRY(read_ipc_path(std::move(ip)));
+    file.ip = file.transport == Transport::tcp ? TRY(read_tcp_address(std::move(ip)))
+                                               : TRY(read_ipc_path(std::move(ip)));
     TRY(read_ports(members, file));
     file.key = TRY(members.text("key"));
     file.signature_scheme = TRY(read_signature_scheme(members));
@@ -200,7 +210,8 @@ Result<ConnectionFile> read_connection_file(const std::string& path) {
 
 Result<ConnectionFile> parse_connection_file(const std::string& text, const std::string& name) {
     auto file = parse(text);
-    if (!file) return std::move(file).error().context("read the connection file " + name).with_remedy(kRemedy);
+    if (!file)
+        return std::move(file).error().context("read the connection file " + name).with_remedy(kRemedy);
     return file;
 }
 

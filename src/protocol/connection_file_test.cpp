@@ -18,9 +18,9 @@ namespace cellblock::protocol {
 namespace {
 
 nlohmann::json good() {
-    return {{"shell_port", 50001},  {"iopub_port", 50002},  {"stdin_port", 50003},
-            {"control_port", 50004}, {"hb_port", 50005},    {"ip", "127.0.0.1"},
-            {"key", "a0b1-c2"},      {"transport", "tcp"},  {"signature_scheme", "hmac-sha256"},
+    return {{"shell_port", 50001},       {"iopub_port", 50002}, {"stdin_port", 50003},
+            {"control_port", 50004},     {"hb_port", 50005},    {"ip", "127.0.0.1"},
+            {"key", "a0b1-c2"},          {"transport", "tcp"},  {"signature_scheme", "hmac-sha256"},
             {"kernel_name", "cellblock"}};
 }
 
@@ -78,7 +78,8 @@ TEST(ConnectionFile, TakesIpv6WithAndWithoutBrackets) {
     EXPECT_EQ(parse(with("ip", "fe80::1%eth0"))->endpoint(7), "tcp://[fe80::1%eth0]:7");
     EXPECT_EQ(parse(with("ip", "*"))->endpoint(7), "tcp://*:7");
     EXPECT_EQ(parse(with("ip", "localhost"))->endpoint(7), "tcp://localhost:7");
-    for (const char* ip : {"", "[", "[]", "[localhost]", "::1]", "1:2", "a b", "a/b", "127.0.0.1\n", "::g", "**"})
+    for (const char* ip :
+         {"", "[", "[]", "[localhost]", "::1]", "1:2", "a b", "a/b", "127.0.0.1\n", "::g", "**"})
         EXPECT_EQ(mistake(parse(with("ip", ip))).substr(0, 4), "\"ip\"") << ip;
 }
 
@@ -99,7 +100,8 @@ TEST(ConnectionFile, TakesIpcPathsThatFitIntoASocketName) {
 }
 
 TEST(ConnectionFile, NamesTheMemberThatIsMissing) {
-    for (const char* member : {"shell_port", "iopub_port", "stdin_port", "control_port", "hb_port", "ip", "key"})
+    for (const char* member :
+         {"shell_port", "iopub_port", "stdin_port", "control_port", "hb_port", "ip", "key"})
         EXPECT_EQ(mistake(parse(without(member))), "\"" + std::string(member) + "\" is missing");
 }
 
@@ -150,8 +152,8 @@ TEST(ConnectionFile, TakesCurveKeysInPairs) {
     file["curve_secretkey"] = secret_key;
     EXPECT_EQ(parse(file)->curve_publickey, public_key);
     EXPECT_EQ(parse(file)->curve_secretkey, secret_key);
-    for (const std::string& bad :
-         {std::string(), secret_key.substr(1), secret_key + "0", secret_key.substr(1) + "~", std::string(40, ' ')}) {
+    for (const std::string& bad : {std::string(), secret_key.substr(1), secret_key + "0",
+                                   secret_key.substr(1) + "~", std::string(40, ' ')}) {
         file["curve_secretkey"] = bad;
         EXPECT_EQ(mistake(parse(file)), "\"curve_secretkey\" is no key of 40 characters in Z85 notation");
     }
@@ -161,12 +163,15 @@ TEST(ConnectionFile, TakesCurveKeysInPairs) {
 
 TEST(ConnectionFile, SaysWhereTheTextIsNoJsonObject) {
     EXPECT_EQ(mistake(parse_connection_file("", "k.json")), "invalid JSON at byte 0: an object is expected");
-    EXPECT_EQ(mistake(parse_connection_file("[]", "k.json")), "invalid JSON at byte 0: an object is expected");
-    EXPECT_EQ(mistake(parse_connection_file("{\"ip\": 'x'}", "k.json")), "invalid JSON at byte 7: a value is expected");
+    EXPECT_EQ(mistake(parse_connection_file("[]", "k.json")),
+              "invalid JSON at byte 0: an object is expected");
+    EXPECT_EQ(mistake(parse_connection_file("{\"ip\": 'x'}", "k.json")),
+              "invalid JSON at byte 7: a value is expected");
 }
 
 TEST(ConnectionFile, NeverQuotesAKey) {
-    for (const auto& file : {with("key", nlohmann::json::array({"SECRET"})), with("curve_secretkey", "SECRET")})
+    for (const auto& file :
+         {with("key", nlohmann::json::array({"SECRET"})), with("curve_secretkey", "SECRET")})
         EXPECT_EQ(mistake(parse(file)).find("SECRET"), std::string::npos);
 }
 

@@ -1,5 +1,5 @@
-// Frames: the tables of what may come, and the reader that applies them. Errors name the rule and the frame type, but
-// quote nothing that the worker sent.
+// Frames: the tables of what may come, and the reader that applies them. Errors name the rule and the frame
+// type, but quote nothing that the worker sent.
 #include "protocol/frame.hpp"
 
 #include <algorithm>
@@ -40,8 +40,10 @@ class Fields {
     Result<uint64_t> number(std::string_view name, uint64_t min, uint64_t max) const {
         const auto value = find_member(members_, name);
         const auto number = value ? as_integer(*value) : std::nullopt;
-        if (!number || *number < 0 || static_cast<uint64_t>(*number) < min || static_cast<uint64_t>(*number) > max)
-            return Error(quoted(name) + " is no integer between " + std::to_string(min) + " and " + std::to_string(max));
+        if (!number || *number < 0 || static_cast<uint64_t>(*number) < min ||
+            static_cast<uint64_t>(*number) > max)
+            return Error(quoted(name) + " is no integer between " + std::to_string(min) + " and " +
+                         std::to_string(max));
         return static_cast<uint64_t>(*number);
     }
 
@@ -93,7 +95,8 @@ Result<void> read_publish(const Fields& fields, UpFrame& frame) {
     frame.msg_type = TRY(fields.text("msg_type", SIZE_MAX));
     const auto& rules = publish_rules();
     const auto allowed = [&](const PublishRule& rule) { return rule.msg_type == frame.msg_type; };
-    if (std::none_of(rules.begin(), rules.end(), allowed)) return Error("a \"msg_type\" that the worker may not publish");
+    if (std::none_of(rules.begin(), rules.end(), allowed))
+        return Error("a \"msg_type\" that the worker may not publish");
     if (fields.has("topic")) frame.topic = TRY(fields.text("topic", kMaxTopic));
     return {};
 }
@@ -120,10 +123,14 @@ Result<void> read_input(const Fields& fields, UpFrame& frame) {
 
 Result<void> read_fields(const Fields& fields, UpFrame& frame) {
     switch (frame.type) {
-        case UpType::hello: return read_hello(fields, frame);
-        case UpType::publish: return read_publish(fields, frame);
-        case UpType::reply: return read_reply(fields, frame);
-        case UpType::input: return read_input(fields, frame);
+        case UpType::hello:
+            return read_hello(fields, frame);
+        case UpType::publish:
+            return read_publish(fields, frame);
+        case UpType::reply:
+            return read_reply(fields, frame);
+        case UpType::input:
+            return read_input(fields, frame);
     }
     CHECK(false);
 }
@@ -135,7 +142,8 @@ Result<UpFrame> read_header(std::string_view header, size_t part_count) {
     if (!rule) return Error("an unknown \"type\"");
     if (part_count < rule->min_parts || part_count > rule->max_parts)
         return Error(std::string(rule->name) + ": " + std::to_string(part_count) + " parts, " +
-                     std::to_string(rule->min_parts) + " to " + std::to_string(rule->max_parts) + " are allowed");
+                     std::to_string(rule->min_parts) + " to " + std::to_string(rule->max_parts) +
+                     " are allowed");
     UpFrame frame;
     frame.type = rule->type;
     if (auto read = read_fields(fields, frame); !read)
@@ -181,7 +189,8 @@ Result<void> FrameReader::feed(std::string_view bytes) {
     if (frame_ && unread().empty()) {
         if (auto filled = fill_parts(bytes); !filled) return die(std::move(filled).error());
     }
-    // Moving only when more than half is consumed keeps the cost per byte constant however small the frames are.
+    // Moving only when more than half is consumed keeps the cost per byte constant however small the frames
+    // are.
     if (consumed_ > buffer_.size() / 2) {
         buffer_.erase(0, consumed_);
         consumed_ = 0;
@@ -222,10 +231,11 @@ Result<bool> FrameReader::begin_frame() {
     const size_t header_size = little_endian(bytes.substr(0, 4));
     const size_t part_count = little_endian(bytes.substr(4, 4));
     if (header_size < kMinFrameHeader || header_size > kMaxFrameHeader)
-        return Error("a header of " + std::to_string(header_size) + " bytes, 2 to " + std::to_string(kMaxFrameHeader) +
-                     " are allowed");
+        return Error("a header of " + std::to_string(header_size) + " bytes, 2 to " +
+                     std::to_string(kMaxFrameHeader) + " are allowed");
     if (part_count > kMaxFrameParts)
-        return Error(std::to_string(part_count) + " parts, at most " + std::to_string(kMaxFrameParts) + " are allowed");
+        return Error(std::to_string(part_count) + " parts, at most " + std::to_string(kMaxFrameParts) +
+                     " are allowed");
 
     const size_t header_at = kPrefixSize + part_count * kPartSizeSize;
     if (bytes.size() < header_at) return false;
@@ -258,8 +268,8 @@ Result<void> FrameReader::fill_parts(std::string_view& bytes) {
         std::string& part = frame_->parts[part_];
         const size_t size = part_sizes_[part_];
         const std::string_view taken = bytes.substr(0, size - part.size());
-        // Growing by doubling would copy a big part about twice. Once a quarter is there, the announced size is
-        // believed: it cannot cost more than four times what the worker really sent.
+        // Growing by doubling would copy a big part about twice. Once a quarter is there, the announced size
+        // is believed: it cannot cost more than four times what the worker really sent.
         if (part.capacity() < size && part.size() + taken.size() >= size / 4) part.reserve(size);
         part.append(taken);
         bytes.remove_prefix(taken.size());

@@ -23,17 +23,17 @@ enum class UpType { hello, publish, reply, input };
 
 enum class ReplyStatus { ok, error, aborted };
 
-/// A frame from the worker, its header understood and checked against kFrameRules and its JSON parts validated.
-/// Whether it may come *now* (ids, once-only) is the session's business.
+/// A frame from the worker, its header understood and checked against kFrameRules and its JSON parts
+/// validated. Whether it may come *now* (ids, once-only) is the session's business.
 struct UpFrame {
     UpType type = UpType::hello;
-    uint64_t id = 0;           ///< reply, input: the request; publish: the parent, 0 for none
-    int protocol = 0;          ///< hello
-    std::string digest;        ///< hello, [0-9a-z]{1,64}
-    std::string msg_type;      ///< publish: one of the allowed types
-    std::string topic;         ///< publish: may be empty
+    uint64_t id = 0;                       ///< reply, input: the request; publish: the parent, 0 for none
+    int protocol = 0;                      ///< hello
+    std::string digest;                    ///< hello, [0-9a-z]{1,64}
+    std::string msg_type;                  ///< publish: one of the allowed types
+    std::string topic;                     ///< publish: may be empty
     ReplyStatus status = ReplyStatus::ok;  ///< reply
-    bool exit = false;         ///< reply: the user asked to end the kernel (`exit()`); optional, false when absent
+    bool exit = false;  ///< reply: the user asked to end the kernel (`exit()`); optional, false when absent
     /// hello: info · publish, reply: metadata, content, buffers … · input: content
     std::vector<std::string> parts;
 };
@@ -56,9 +56,9 @@ struct PublishRule {
 };
 const std::vector<PublishRule>& publish_rules();
 
-/// Bytes in, frames out. Holds at most one frame of kMaxFrameBody plus what one feed() brought; allocates for a part
-/// only as its bytes arrive, so an announced length costs nothing. Every rule is checked as soon as the bytes that
-/// break it are there. Call next() after each feed() until it has nothing.
+/// Bytes in, frames out. Holds at most one frame of kMaxFrameBody plus what one feed() brought; allocates for
+/// a part only as its bytes arrive, so an announced length costs nothing. Every rule is checked as soon as
+/// the bytes that break it are there. Call next() after each feed() until it has nothing.
 class FrameReader {
   public:
     /// Appends bytes. After an error the reader is dead: the stream has no next frame boundary.
@@ -67,7 +67,8 @@ class FrameReader {
     Result<std::optional<UpFrame>> next();
     /// Bytes held, for budgets.
     [[nodiscard]] size_t buffered() const;
-    /// How many bytes the frame under way still misses (at least; 0 when unknown): lets the caller read big parts at once.
+    /// How many bytes the frame under way still misses (at least; 0 when unknown): lets the caller read big
+    /// parts at once.
     [[nodiscard]] size_t wanted() const;
 
   private:
@@ -89,8 +90,8 @@ class FrameReader {
     bool dead_ = false;
 };
 
-/// Header and parts → bytes of the fixed prefix and header; the parts follow as they are. `header` is a JSON object.
-/// The bounds above must hold (CHECK): decode() of messages keeps requests within them.
+/// Header and parts → bytes of the fixed prefix and header; the parts follow as they are. `header` is a JSON
+/// object. The bounds above must hold (CHECK): decode() of messages keeps requests within them.
 std::string encode_frame_prefix(std::string_view header, const std::vector<std::string_view>& parts);
 
 }  // namespace cellblock::protocol

@@ -1,4 +1,5 @@
-// Worker frames: what the tables allow is read whole however the bytes are cut; everything else kills the reader.
+// Worker frames: what the tables allow is read whole however the bytes are cut; everything else kills the
+// reader.
 #include "protocol/frame.hpp"
 
 #include <gtest/gtest.h>
@@ -16,8 +17,12 @@ void* operator new(size_t size) {
     if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
     throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+    std::free(memory);
+}
 
 namespace cellblock::protocol {
 namespace {
@@ -71,7 +76,8 @@ TEST(FrameReader, ReadsPublishWithBuffersByteForByte) {
 }
 
 TEST(FrameReader, ReadsReplyAndInput) {
-    const auto reply = read(R"({"type":"reply","id":9007199254740992,"status":"aborted","exit":true})", {"{}", "{}"});
+    const auto reply =
+        read(R"({"type":"reply","id":9007199254740992,"status":"aborted","exit":true})", {"{}", "{}"});
     ASSERT_TRUE(reply.ok() && *reply);
     EXPECT_EQ((*reply)->id, kMaxRequestId);
     EXPECT_EQ((*reply)->status, ReplyStatus::aborted);
@@ -130,10 +136,14 @@ TEST(FrameReader, SaysWhatItHoldsAndWants) {
 TEST(FrameReader, TakesEveryTypeOfTheTableWithTheAllowedNumberOfParts) {
     const auto header = [](UpType type) -> std::string {
         switch (type) {
-            case UpType::hello: return kHelloHeader;
-            case UpType::publish: return std::string(kPublishHeader);
-            case UpType::reply: return std::string(kReplyHeader);
-            case UpType::input: return R"({"type":"input","id":1})";
+            case UpType::hello:
+                return kHelloHeader;
+            case UpType::publish:
+                return std::string(kPublishHeader);
+            case UpType::reply:
+                return std::string(kReplyHeader);
+            case UpType::input:
+                return R"({"type":"input","id":1})";
         }
         return "";
     };
@@ -165,37 +175,55 @@ TEST(FrameReader, PublishesWhatTheTableAllowsOnly) {
     for (const PublishRule& rule : publish_rules()) {
         EXPECT_TRUE(types.insert(rule.msg_type).second) << rule.msg_type;
         EXPECT_FALSE(rule.reason.empty()) << rule.msg_type;
-        EXPECT_TRUE(takes(R"({"type":"publish","parent":1,"msg_type":")" + std::string(rule.msg_type) + "\"}"));
+        EXPECT_TRUE(
+            takes(R"({"type":"publish","parent":1,"msg_type":")" + std::string(rule.msg_type) + "\"}"));
     }
-    for (const char* type : {"status", "execute_reply", "input_request", "iopub_welcome", "shutdown_reply", "", "STREAM"})
-        EXPECT_FALSE(takes(R"({"type":"publish","parent":1,"msg_type":")" + std::string(type) + "\"}")) << type;
+    for (const char* type :
+         {"status", "execute_reply", "input_request", "iopub_welcome", "shutdown_reply", "", "STREAM"})
+        EXPECT_FALSE(takes(R"({"type":"publish","parent":1,"msg_type":")" + std::string(type) + "\"}"))
+            << type;
 }
 
 TEST(FrameReader, RefusesFieldsOfTheWrongKindOrRange) {
-    for (const char* header : {
-             R"({})", R"({"type":"no"})", R"({"type":1})", R"({"type":null})", R"([])", R"({"type":"hello")",
-             R"({"type":"reply","status":"ok"})", R"({"type":"reply","id":0,"status":"ok"})",
-             R"({"type":"reply","id":-1,"status":"ok"})", R"({"type":"reply","id":1.0,"status":"ok"})",
-             R"({"type":"reply","id":"1","status":"ok"})", R"({"type":"reply","id":9007199254740993,"status":"ok"})",
-             R"({"type":"reply","id":18446744073709551617,"status":"ok"})", R"({"type":"reply","id":1})",
-             R"({"type":"reply","id":1,"status":"OK"})", R"({"type":"reply","id":1,"status":null})",
-             R"({"type":"reply","id":1,"status":"ok","exit":1})", R"({"type":"reply","id":1,"status":"ok","exit":null})",
-             R"({"type":"publish","msg_type":"stream"})", R"({"type":"publish","parent":-1,"msg_type":"stream"})",
-             R"({"type":"publish","parent":1})", R"({"type":"publish","parent":1,"msg_type":"stream","topic":1})",
-             R"({"type":"publish","parent":1,"msg_type":"stream","topic":"\ud800"})",
-             R"({"type":"publish","parent":NaN,"msg_type":"stream"})"})
+    for (const char* header : {R"({})",
+                               R"({"type":"no"})",
+                               R"({"type":1})",
+                               R"({"type":null})",
+                               R"([])",
+                               R"({"type":"hello")",
+                               R"({"type":"reply","status":"ok"})",
+                               R"({"type":"reply","id":0,"status":"ok"})",
+                               R"({"type":"reply","id":-1,"status":"ok"})",
+                               R"({"type":"reply","id":1.0,"status":"ok"})",
+                               R"({"type":"reply","id":"1","status":"ok"})",
+                               R"({"type":"reply","id":9007199254740993,"status":"ok"})",
+                               R"({"type":"reply","id":18446744073709551617,"status":"ok"})",
+                               R"({"type":"reply","id":1})",
+                               R"({"type":"reply","id":1,"status":"OK"})",
+                               R"({"type":"reply","id":1,"status":null})",
+                               R"({"type":"reply","id":1,"status":"ok","exit":1})",
+                               R"({"type":"reply","id":1,"status":"ok","exit":null})",
+                               R"({"type":"publish","msg_type":"stream"})",
+                               R"({"type":"publish","parent":-1,"msg_type":"stream"})",
+                               R"({"type":"publish","parent":1})",
+                               R"({"type":"publish","parent":1,"msg_type":"stream","topic":1})",
+                               R"({"type":"publish","parent":1,"msg_type":"stream","topic":"\ud800"})",
+                               R"({"type":"publish","parent":NaN,"msg_type":"stream"})"})
         EXPECT_FALSE(takes(header)) << header;
-    for (const char* header : {
-             R"({"type":"hello","protocol":1})", R"({"type":"hello","digest":"a"})",
-             R"({"type":"hello","protocol":-1,"digest":"a"})", R"({"type":"hello","protocol":2147483648,"digest":"a"})",
-             R"({"type":"hello","protocol":1,"digest":""})", R"({"type":"hello","protocol":1,"digest":"A"})",
-             R"({"type":"hello","protocol":1,"digest":"../x"})", R"({"type":"input"})", R"({"type":"input","id":0})"})
+    for (const char* header :
+         {R"({"type":"hello","protocol":1})", R"({"type":"hello","digest":"a"})",
+          R"({"type":"hello","protocol":-1,"digest":"a"})",
+          R"({"type":"hello","protocol":2147483648,"digest":"a"})",
+          R"({"type":"hello","protocol":1,"digest":""})", R"({"type":"hello","protocol":1,"digest":"A"})",
+          R"({"type":"hello","protocol":1,"digest":"../x"})", R"({"type":"input"})",
+          R"({"type":"input","id":0})"})
         EXPECT_FALSE(takes(header, {"{}"})) << header;
 }
 
 TEST(FrameReader, BoundsTopicAndDigest) {
     const auto topic = [](size_t size) {
-        return R"({"type":"publish","parent":1,"msg_type":"stream","topic":")" + std::string(size, 't') + "\"}";
+        return R"({"type":"publish","parent":1,"msg_type":"stream","topic":")" + std::string(size, 't') +
+               "\"}";
     };
     EXPECT_TRUE(takes(topic(256)));
     EXPECT_FALSE(takes(topic(257)));
@@ -207,8 +235,8 @@ TEST(FrameReader, BoundsTopicAndDigest) {
 }
 
 TEST(FrameReader, IgnoresUnknownFieldsAndTakesTheLastOfTwo) {
-    const auto result = read(R"({"type":"input","id":1,"new":{"a":[1]},"type":"reply","id":2,"status":"error"})",
-                             {"{}", "{}"});
+    const auto result = read(
+        R"({"type":"input","id":1,"new":{"a":[1]},"type":"reply","id":2,"status":"error"})", {"{}", "{}"});
     ASSERT_TRUE(result.ok() && *result);
     EXPECT_EQ((*result)->type, UpType::reply);
     EXPECT_EQ((*result)->id, 2U);

@@ -1,5 +1,6 @@
-// One pass over the text, no recursion: the kinds of the open containers are bits of a fixed-size stack. Strings are
-// where the bytes are (a 50 MB figure is one base64 string), so plain bytes are skipped sixteen at a time.
+// One pass over the text, no recursion: the kinds of the open containers are bits of a fixed-size stack.
+// Strings are where the bytes are (a 50 MB figure is one base64 string), so plain bytes are skipped sixteen
+// at a time.
 #include "protocol/json_scan.hpp"
 
 #include <algorithm>
@@ -42,8 +43,8 @@ struct Utf8Run {
     bool valid;
 };
 
-/// At a byte from 0x80 on. The ranges of the second byte keep overlong forms, surrogates and everything beyond
-/// U+10FFFF out (Unicode, table 3-7).
+/// At a byte from 0x80 on. The ranges of the second byte keep overlong forms, surrogates and everything
+/// beyond U+10FFFF out (Unicode, table 3-7).
 Utf8Run utf8_run(const char* p, const char* end) {
     const auto byte = [&](size_t i) { return static_cast<unsigned char>(p[i]); };
     const unsigned char lead = byte(0);
@@ -90,9 +91,15 @@ void append_utf8(std::string& out, uint32_t code_point) {
     }
 }
 
-bool is_high_surrogate(uint32_t unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
-bool is_low_surrogate(uint32_t unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_high_surrogate(uint32_t unit) {
+    return unit >= 0xD800 && unit <= 0xDBFF;
+}
+bool is_low_surrogate(uint32_t unit) {
+    return unit >= 0xDC00 && unit <= 0xDFFF;
+}
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 /// The UTF-16 unit of an escape "\uXXXX" at the start of `text`, if there is one.
 std::optional<uint32_t> unicode_escape(std::string_view text) {
@@ -181,7 +188,8 @@ class Scanner {
             } else if (!scalar()) {
                 return false;
             }
-            // A value has ended: so do the containers that close behind it, until a comma announces the next value.
+            // A value has ended: so do the containers that close behind it, until a comma announces the next
+            // value.
             while (true) {
                 if (depth == 0) return true;
                 skip_space();
@@ -190,7 +198,8 @@ class Scanner {
                     if (is_object[depth - 1] && !name()) return false;
                     break;
                 }
-                if (!take(is_object[depth - 1] ? '}' : ']')) return fail("a comma or the closing bracket is expected");
+                if (!take(is_object[depth - 1] ? '}' : ']'))
+                    return fail("a comma or the closing bracket is expected");
                 --depth;
             }
         }
@@ -208,13 +217,20 @@ class Scanner {
   private:
     bool scalar() {
         switch (peek()) {
-            case '"': return string();
-            case 't': return word("true");
-            case 'f': return word("false");
-            case 'n': return word("null");
-            case 'N': return lenient() ? word("NaN") : fail("NaN is not JSON");
-            case 'I': return lenient() ? word("Infinity") : fail("Infinity is not JSON");
-            default: return number();
+            case '"':
+                return string();
+            case 't':
+                return word("true");
+            case 'f':
+                return word("false");
+            case 'n':
+                return word("null");
+            case 'N':
+                return lenient() ? word("NaN") : fail("NaN is not JSON");
+            case 'I':
+                return lenient() ? word("Infinity") : fail("Infinity is not JSON");
+            default:
+                return number();
         }
     }
 
@@ -305,12 +321,23 @@ std::string unescape(std::string_view text) {
             continue;
         }
         switch (text[1]) {
-            case 'b': out.push_back('\b'); break;
-            case 'f': out.push_back('\f'); break;
-            case 'n': out.push_back('\n'); break;
-            case 'r': out.push_back('\r'); break;
-            case 't': out.push_back('\t'); break;
-            default: out.push_back(text[1]);
+            case 'b':
+                out.push_back('\b');
+                break;
+            case 'f':
+                out.push_back('\f');
+                break;
+            case 'n':
+                out.push_back('\n');
+                break;
+            case 'r':
+                out.push_back('\r');
+                break;
+            case 't':
+                out.push_back('\t');
+                break;
+            default:
+                out.push_back(text[1]);
         }
         text.remove_prefix(2);
     }
@@ -409,11 +436,21 @@ std::string json_string(std::string_view text) {
             continue;
         }
         switch (*p) {
-            case '"': out += "\\\""; break;
-            case '\\': out += "\\\\"; break;
-            case '\n': out += "\\n"; break;
-            case '\r': out += "\\r"; break;
-            case '\t': out += "\\t"; break;
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\r':
+                out += "\\r";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
             default:
                 out += "\\u00";
                 out.push_back(kHex[static_cast<unsigned char>(*p) >> 4]);

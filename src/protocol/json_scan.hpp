@@ -1,7 +1,8 @@
-// Reading JSON without building it: validation of text that is passed on byte for byte, and the byte ranges of an
-// object's members. Key order, big integers and float notation of what front ends and worker exchange survive,
-// because nobody re-writes them. Iterative, bounded by depth, allocates nothing but the result. RFC 8259 with valid UTF-8
-// and no trailing bytes; duplicate keys are allowed and the last one counts, as in Python and JavaScript.
+// Reading JSON without building it: validation of text that is passed on byte for byte, and the byte ranges
+// of an object's members. Key order, big integers and float notation of what front ends and worker exchange
+// survive, because nobody re-writes them. Iterative, bounded by depth, allocates nothing but the result. RFC
+// 8259 with valid UTF-8 and no trailing bytes; duplicate keys are allowed and the last one counts, as in
+// Python and JavaScript.
 #pragma once
 
 #include <cstdint>
@@ -19,35 +20,40 @@ inline constexpr int kMaxJsonDepth = 200;
 
 /// What beyond RFC 8259 is let pass.
 enum class JsonDialect {
-    /// Nothing, and no lone surrogate escapes: for what reaches front ends. JSON.parse throws at NaN, and Python cannot
-    /// encode a lone surrogate when it writes the notebook; a message with either would be lost or break its reader.
+    /// Nothing, and no lone surrogate escapes: for what reaches front ends. JSON.parse throws at NaN, and
+    /// Python cannot
+    /// encode a lone surrogate when it writes the notebook; a message with either would be lost or break its
+    /// reader.
     strict,
-    /// NaN, Infinity, -Infinity and lone surrogate escapes (\ud800): for requests. Python's json writes the former, any
-    /// JavaScript string with half a pair becomes the latter, and the worker's json module reads both. Dropping such a
+    /// NaN, Infinity, -Infinity and lone surrogate escapes (\ud800): for requests. Python's json writes the
+    /// former, any
+    /// JavaScript string with half a pair becomes the latter, and the worker's json module reads both.
+    /// Dropping such a
     /// request would leave the front end waiting for its reply.
     lenient,
 };
 
-/// Is `text` exactly one JSON object? The error names the byte offset and what is wrong there. `max_depth` counts the
-/// object itself and is at most 1,024.
+/// Is `text` exactly one JSON object? The error names the byte offset and what is wrong there. `max_depth`
+/// counts the object itself and is at most 1,024.
 Result<void> check_json_object(std::string_view text, int max_depth = kMaxJsonDepth,
                                JsonDialect dialect = JsonDialect::strict);
 
-/// One member of an object: `key` with its escapes undone, `value` as the bytes of the text (it points into them).
+/// One member of an object: `key` with its escapes undone, `value` as the bytes of the text (it points into
+/// them).
 struct JsonMember {
     std::string key;
     std::string_view value;
 };
 
-/// The members of a top-level object, in order, duplicates included. At most `max_members`. Checks the text like
-/// check_json_object does, in the lenient dialect: use that one first where strictness matters.
+/// The members of a top-level object, in order, duplicates included. At most `max_members`. Checks the text
+/// like check_json_object does, in the lenient dialect: use that one first where strictness matters.
 Result<std::vector<JsonMember>> scan_object(std::string_view text, size_t max_members = 256);
 
 /// The value of the last member called `key` (as Python's json decides), or nothing.
 std::optional<std::string_view> find_member(const std::vector<JsonMember>& members, std::string_view key);
 
-// Values out of byte ranges that scan_object returned; nothing when the value is of another kind or out of range.
-// A lone surrogate escape becomes U+FFFD: it has no UTF-8. 1.0 and 1e3 are no integers.
+// Values out of byte ranges that scan_object returned; nothing when the value is of another kind or out of
+// range. A lone surrogate escape becomes U+FFFD: it has no UTF-8. 1.0 and 1e3 are no integers.
 std::optional<std::string> as_string(std::string_view value);
 std::optional<int64_t> as_integer(std::string_view value);
 std::optional<bool> as_bool(std::string_view value);

@@ -10,11 +10,17 @@
 namespace cellblock::protocol {
 namespace {
 
-bool strict(std::string_view text) { return check_json_object(text).ok(); }
-bool lenient(std::string_view text) { return check_json_object(text, kMaxJsonDepth, JsonDialect::lenient).ok(); }
+bool strict(std::string_view text) {
+    return check_json_object(text).ok();
+}
+bool lenient(std::string_view text) {
+    return check_json_object(text, kMaxJsonDepth, JsonDialect::lenient).ok();
+}
 
 /// An object with one member of this value.
-std::string with(std::string_view value) { return "{\"k\":" + std::string(value) + "}"; }
+std::string with(std::string_view value) {
+    return "{\"k\":" + std::string(value) + "}";
+}
 
 std::string nested(int depth) {
     std::string text;
@@ -34,7 +40,8 @@ TEST(CheckJson, TakesObjectsOfEveryKindOfValue) {
 }
 
 TEST(CheckJson, RefusesWhatIsNotExactlyOneObject) {
-    for (const char* text : {"", " ", "[]", "1", "\"a\"", "null", "{", "}", "{}{}", "{} x", "{}]", "\xEF\xBB\xBF{}"}) {
+    for (const char* text :
+         {"", " ", "[]", "1", "\"a\"", "null", "{", "}", "{}{}", "{} x", "{}]", "\xEF\xBB\xBF{}"}) {
         EXPECT_FALSE(strict(text)) << text;
         EXPECT_FALSE(lenient(text)) << text;
     }
@@ -42,11 +49,12 @@ TEST(CheckJson, RefusesWhatIsNotExactlyOneObject) {
 }
 
 TEST(CheckJson, RefusesBrokenStructure) {
-    for (const char* text : {R"({"a"})", R"({"a":})", R"({"a":1,})", R"({,"a":1})", R"({"a":1 "b":2})", R"({a:1})",
-                             R"({"a":[1,]})", R"({"a":[,1]})", R"({"a":[1 2]})", R"({"a":[1})", R"({"a":{]})",
-                             R"({"a":(1)})", R"({"a"::1})", R"({1:1})", R"({"a":1)", R"({"a)", R"({"a":"b)",
-                             R"({"a":"b\)", R"({"a":tru})", R"({"a":True})", R"({"a":nul)", R"({"a":nullx})",
-                             R"({"a":'b'})", "{\"a\":1//x\n}"}) {
+    for (const char* text :
+         {R"({"a"})",    R"({"a":})",      R"({"a":1,})",   R"({,"a":1})",    R"({"a":1 "b":2})",
+          R"({a:1})",    R"({"a":[1,]})",  R"({"a":[,1]})", R"({"a":[1 2]})", R"({"a":[1})",
+          R"({"a":{]})", R"({"a":(1)})",   R"({"a"::1})",   R"({1:1})",       R"({"a":1)",
+          R"({"a)",      R"({"a":"b)",     R"({"a":"b\)",   R"({"a":tru})",   R"({"a":True})",
+          R"({"a":nul)", R"({"a":nullx})", R"({"a":'b'})",  "{\"a\":1//x\n}"}) {
         EXPECT_FALSE(strict(text)) << text;
         EXPECT_FALSE(lenient(text)) << text;
     }
@@ -55,8 +63,8 @@ TEST(CheckJson, RefusesBrokenStructure) {
 TEST(CheckJson, KnowsTheGrammarOfNumbers) {
     for (const char* number : {"0", "-0", "10", "1.0", "0.10", "1e0", "1E-05", "123e+4"})
         EXPECT_TRUE(strict(with(number))) << number;
-    for (const char* number : {"-", "+1", "01", "-01", "1.", ".5", "1.e3", "1e", "1e+", "0x10", "1_000", "--1", "1-",
-                               "NAN", "inf", "-inf", "Inf"})
+    for (const char* number : {"-", "+1", "01", "-01", "1.", ".5", "1.e3", "1e", "1e+", "0x10", "1_000",
+                               "--1", "1-", "NAN", "inf", "-inf", "Inf"})
         EXPECT_FALSE(lenient(with(number))) << number;
 }
 
@@ -70,8 +78,8 @@ TEST(CheckJson, LetsPythonsNonNumbersPassInTheLenientDialectOnly) {
 }
 
 TEST(CheckJson, LetsLoneSurrogatesPassInTheLenientDialectOnly) {
-    for (const char* text : {R"("\ud800")", R"("\udc00")", R"("\ud800x")", R"("\ud800\n")", R"("\ud800\ud800\udc00")",
-                             R"("\udc00\ud800")", R"("\uD800\u0041")"}) {
+    for (const char* text : {R"("\ud800")", R"("\udc00")", R"("\ud800x")", R"("\ud800\n")",
+                             R"("\ud800\ud800\udc00")", R"("\udc00\ud800")", R"("\uD800\u0041")"}) {
         EXPECT_TRUE(lenient(with(text))) << text;
         EXPECT_FALSE(strict(with(text))) << text;
     }
@@ -80,22 +88,22 @@ TEST(CheckJson, LetsLoneSurrogatesPassInTheLenientDialectOnly) {
 }
 
 TEST(CheckJson, RefusesEscapesAndControlCharactersThatJsonDoesNotHave) {
-    for (const char* text : {R"("\a")", R"("\x41")", R"("\'")", R"("\u12")", R"("\u12G4")", R"("\u+123")", R"("\U0041")",
-                             "\"\n\"", "\"\x1F\"", "\"0123456789abcdef\t\""}) {
+    for (const char* text : {R"("\a")", R"("\x41")", R"("\'")", R"("\u12")", R"("\u12G4")", R"("\u+123")",
+                             R"("\U0041")", "\"\n\"", "\"\x1F\"", "\"0123456789abcdef\t\""}) {
         EXPECT_FALSE(lenient(with(text))) << text;
     }
     EXPECT_FALSE(lenient(with(std::string_view("\"\0\"", 3))));
 }
 
 TEST(CheckJson, RefusesBytesThatAreNotUtf8) {
-    for (const char* bytes : {
-             "\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF", "\xE2\x82", "\xED\xA0\x80",
-             "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xF0\x9F\x98"}) {
+    for (const char* bytes : {"\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF",
+                              "\xE2\x82", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF",
+                              "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xF0\x9F\x98"}) {
         EXPECT_FALSE(lenient(with("\"" + std::string(bytes) + "\"")));
         EXPECT_FALSE(lenient("{\"" + std::string(bytes) + "\":1}"));
     }
-    for (const char* bytes : {"\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xEF\xBF\xBF",
-                              "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"})
+    for (const char* bytes : {"\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
+                              "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"})
         EXPECT_TRUE(strict(with("\"" + std::string(bytes) + "\"")));
 }
 
@@ -126,7 +134,8 @@ TEST(CheckJson, BoundsTheDepth) {
 TEST(CheckJson, SaysWhereAndWhat) {
     EXPECT_EQ(check_json_object(R"({"a":01})").error().what(),
               "invalid JSON at byte 6: a comma or the closing bracket is expected");
-    EXPECT_EQ(check_json_object("{\"k\":\"\xFF\"}").error().what(), "invalid JSON at byte 6: bytes that are not UTF-8");
+    EXPECT_EQ(check_json_object("{\"k\":\"\xFF\"}").error().what(),
+              "invalid JSON at byte 6: bytes that are not UTF-8");
     EXPECT_EQ(check_json_object(R"({"k":"ab\ud800"})").error().what(),
               "invalid JSON at byte 8: a lone surrogate escape");
 }
@@ -176,7 +185,8 @@ TEST(CheckJson, IsFastOnBase64) {
 }
 
 TEST(ScanObject, GivesMembersInOrderWithTheirBytes) {
-    const std::string text = R"( { "b" : 1.50 , "a\u00e9\n":[1, 2],"b":"x y", "big":123456789012345678901 } )";
+    const std::string text =
+        R"( { "b" : 1.50 , "a\u00e9\n":[1, 2],"b":"x y", "big":123456789012345678901 } )";
     const auto members = scan_object(text);
     ASSERT_TRUE(members.ok());
     ASSERT_EQ(members->size(), 4U);
@@ -223,14 +233,16 @@ TEST(AsInteger, TakesIntegersInRangeOnly) {
     EXPECT_EQ(as_integer("-0"), 0);
     EXPECT_EQ(as_integer("9223372036854775807"), INT64_MAX);
     EXPECT_EQ(as_integer("-9223372036854775808"), INT64_MIN);
-    for (const char* value : {"9223372036854775808", "1.0", "1e3", "\"1\"", "true", "null", "", "-", "+1", " 1"})
+    for (const char* value :
+         {"9223372036854775808", "1.0", "1e3", "\"1\"", "true", "null", "", "-", "+1", " 1"})
         EXPECT_EQ(as_integer(value), std::nullopt) << value;
 }
 
 TEST(AsBool, TakesBooleansOnly) {
     EXPECT_EQ(as_bool("true"), true);
     EXPECT_EQ(as_bool("false"), false);
-    for (const char* value : {"1", "0", "\"true\"", "null", "True", ""}) EXPECT_EQ(as_bool(value), std::nullopt);
+    for (const char* value : {"1", "0", "\"true\"", "null", "True", ""})
+        EXPECT_EQ(as_bool(value), std::nullopt);
 }
 
 TEST(JsonString, IsUndoneByAsString) {
@@ -247,7 +259,8 @@ TEST(JsonString, ReplacesBytesThatAreNotUtf8) {
     EXPECT_EQ(json_string("a\xFFz"), "\"a\uFFFDz\"");
     EXPECT_EQ(json_string("\xE2\x82"), "\"\uFFFD\"") << "a truncated sequence is one mistake";
     EXPECT_EQ(json_string("\xE2\x82z\xC3\xA9"), "\"\uFFFDzé\"");
-    EXPECT_EQ(json_string("\xED\xA0\x80"), "\"\uFFFD\uFFFD\uFFFD\"") << "as Python's errors=\"replace\" does it";
+    EXPECT_EQ(json_string("\xED\xA0\x80"), "\"\uFFFD\uFFFD\uFFFD\"")
+        << "as Python's errors=\"replace\" does it";
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Jupyter messages: the codec, signatures, the replay window, headers. Nothing in here parses a byte of a message
-// whose signature has not been verified.
+// Jupyter messages: the codec, signatures, the replay window, headers. Nothing in here parses a byte of a
+// message whose signature has not been verified.
 #include "protocol/message.hpp"
 
 #include <openssl/core_names.h>
@@ -26,7 +26,8 @@ constexpr size_t kDigestSize = 32;
 constexpr size_t kSignatureSize = 2 * kDigestSize;
 constexpr size_t kMaxHeaderMembers = 256;
 
-// Every message that decode() lets in fits into one frame to the worker: header, metadata, content and buffers.
+// Every message that decode() lets in fits into one frame to the worker: header, metadata, content and
+// buffers.
 static_assert(kMaxBuffers + 3 <= kMaxFrameParts);
 static_assert(kMaxMessage <= kMaxFrameBody);
 
@@ -49,7 +50,8 @@ Result<Split> split(std::span<const std::string_view> frames) {
     uint64_t size = 0;
     for (const std::string_view frame : frames) size += frame.size();
     if (size > kMaxMessage.count)
-        return Error("a message of " + to_text(Bytes{size}) + ", at most " + to_text(kMaxMessage) + " are allowed");
+        return Error("a message of " + to_text(Bytes{size}) + ", at most " + to_text(kMaxMessage) +
+                     " are allowed");
 
     const auto searched = frames.first(std::min(frames.size(), kMaxIdentities + 1));
     const auto delimiter = std::find(searched.begin(), searched.end(), kDelimiter);
@@ -57,22 +59,24 @@ Result<Split> split(std::span<const std::string_view> frames) {
     const auto at = static_cast<size_t>(delimiter - searched.begin());
     const auto identities = frames.first(at);
     const auto is_long = [](std::string_view identity) { return identity.size() > kMaxIdentitySize; };
-    if (std::any_of(identities.begin(), identities.end(), is_long)) return Error("an identity of more than 1,024 bytes");
+    if (std::any_of(identities.begin(), identities.end(), is_long))
+        return Error("an identity of more than 1,024 bytes");
 
     const auto rest = frames.subspan(at + 1);
     if (rest.size() < 1 + kJsonParts)
         return Error(std::to_string(rest.size()) + " frames after the delimiter, at least 5 are expected");
     Split message{identities, rest[0], {rest[1], rest[2], rest[3], rest[4]}, rest.subspan(1 + kJsonParts)};
     if (message.buffers.size() > kMaxBuffers)
-        return Error(std::to_string(message.buffers.size()) + " buffers, at most " + std::to_string(kMaxBuffers) +
-                     " are allowed");
+        return Error(std::to_string(message.buffers.size()) + " buffers, at most " +
+                     std::to_string(kMaxBuffers) + " are allowed");
     if (message.json[0].size() > kMaxHeaderPart.count || message.json[1].size() > kMaxHeaderPart.count)
         return Error("a header of more than " + to_text(kMaxHeaderPart));
     return message;
 }
 
 Result<void> check_json(const std::array<std::string_view, kJsonParts>& parts) {
-    static constexpr std::array<const char*, kJsonParts> kNames{"header", "parent_header", "metadata", "content"};
+    static constexpr std::array<const char*, kJsonParts> kNames{"header", "parent_header", "metadata",
+                                                                "content"};
     for (size_t i = 0; i < kJsonParts; ++i) {
         const auto dialect = i == 0 ? JsonDialect::strict : JsonDialect::lenient;
         if (auto checked = check_json_object(parts[i], kMaxJsonDepth, dialect); !checked)
@@ -86,7 +90,8 @@ Result<std::string> optional_name(const std::vector<JsonMember>& header, const s
     const auto value = find_member(header, name);
     if (!value || *value == "null") return std::string();
     auto text = as_string(*value);
-    if (!text || text->size() > kMaxNameSize) return Error("header: \"" + name + "\" is no string of at most 256 bytes");
+    if (!text || text->size() > kMaxNameSize)
+        return Error("header: \"" + name + "\" is no string of at most 256 bytes");
     return *std::move(text);
 }
 
@@ -143,10 +148,10 @@ void append_date(std::string& out, std::chrono::system_clock::time_point now) {
 
 struct Signer::State {
     struct FreeMac {
-        void operator()(EVP_MAC* mac) const { EVP_MAC_free(mac); }
+        void operator()(EVP_MAC* owned) const { EVP_MAC_free(owned); }
     };
     struct FreeContext {
-        void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+        void operator()(EVP_MAC_CTX* owned) const { EVP_MAC_CTX_free(owned); }
     };
     std::unique_ptr<EVP_MAC, FreeMac> mac;
     std::unique_ptr<EVP_MAC_CTX, FreeContext> context;
@@ -164,9 +169,11 @@ Result<Signer> Signer::create(std::string_view key) {
     if (state->mac) state->context.reset(EVP_MAC_CTX_new(state->mac.get()));
     std::string digest = "SHA256";
     const std::array<OSSL_PARAM, 2> parameters{
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0), OSSL_PARAM_construct_end()};
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+        OSSL_PARAM_construct_end()};
     const std::basic_string<unsigned char> bytes(key.begin(), key.end());
-    if (!state->context || EVP_MAC_init(state->context.get(), bytes.data(), bytes.size(), parameters.data()) != 1)
+    if (!state->context ||
+        EVP_MAC_init(state->context.get(), bytes.data(), bytes.size(), parameters.data()) != 1)
         return Error("prepare HMAC-SHA256: OpenSSL does not offer it")
             .with_remedy("Check OpenSSL's configuration (openssl.cnf) on this machine.");
     return Signer(std::move(state));
@@ -243,7 +250,8 @@ void ReplayWindow::insert(size_t entry) {
 void ReplayWindow::erase(const Digest& digest) {
     const size_t mask = table_.size() - 1;
     size_t hole = find(digest);
-    // Entries behind the hole that only got there because its slot was taken move up, or find() would miss them.
+    // Entries behind the hole that only got there because its slot was taken move up, or find() would miss
+    // them.
     for (size_t slot = (hole + 1) & mask; table_[slot] != 0; slot = (slot + 1) & mask) {
         const size_t home = ring_[table_[slot] - 1][0] & mask;
         if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
@@ -260,7 +268,8 @@ void ReplayWindow::grow() {
     for (size_t entry = 0; entry + 1 < ring_.size(); ++entry) insert(entry);
 }
 
-Result<Request> decode(std::span<const std::string_view> frames, const Signer& signer, ReplayWindow& replays) {
+Result<Request> decode(std::span<const std::string_view> frames, const Signer& signer,
+                       ReplayWindow& replays) {
     const Split message = TRY(split(frames));
     if (signer.enabled()) {
         if (message.signature.empty()) return Error("an unsigned message");
@@ -293,8 +302,10 @@ std::vector<std::string> encode(Message message, const Signer& signer) {
 
 HeaderFactory::HeaderFactory(const std::string& session, const std::string& username) : session_(session) {
     const std::string literal = json_string(session);
-    before_number_ = "{\"msg_id\": " + literal.substr(0, literal.size() - 1) + "_" + std::to_string(::getpid()) + "_";
-    before_date_ = "\", \"username\": " + json_string(username) + ", \"session\": " + literal + ", \"date\": \"";
+    before_number_ =
+        "{\"msg_id\": " + literal.substr(0, literal.size() - 1) + "_" + std::to_string(::getpid()) + "_";
+    before_date_ =
+        "\", \"username\": " + json_string(username) + ", \"session\": " + literal + ", \"date\": \"";
 }
 
 std::string HeaderFactory::make(std::string_view msg_type) {

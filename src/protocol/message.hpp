@@ -1,11 +1,12 @@
 // Jupyter messages on the wire (Jupyter client documentation, "Messaging in Jupyter", protocol 5.4):
 //   identities … | <IDS|MSG> | signature | header | parent_header | metadata | content | buffers …
-// decode() verifies the signature before it looks into anything; what it returns are the bytes of the four JSON
-// parts, validated, plus the few header fields that the kernel itself needs.
+// decode() verifies the signature before it looks into anything; what it returns are the bytes of the four
+// JSON parts, validated, plus the few header fields that the kernel itself needs.
 //
-// The header is echoed to every front end as parent_header and is checked strictly; the other parts of a request go to
-// the worker only and may contain what Python and JavaScript front ends really send (JsonDialect::lenient). So read
-// them with scan_object, not with a library that rejects lone surrogates or NaN.
+// The header is echoed to every front end as parent_header and is checked strictly; the other parts of a
+// request go to the worker only and may contain what Python and JavaScript front ends really send
+// (JsonDialect::lenient). So read them with scan_object, not with a library that rejects lone surrogates or
+// NaN.
 #pragma once
 
 #include <array>
@@ -25,10 +26,10 @@ namespace cellblock::protocol {
 // Bounds of one incoming message; beyond them it is dropped before it is copied.
 inline constexpr size_t kMaxIdentities = 8;
 inline constexpr size_t kMaxIdentitySize = 1024;
-inline constexpr size_t kMaxBuffers = 1020;         ///< with the JSON parts they fit into one worker frame
-inline constexpr size_t kMaxNameSize = 256;         ///< msg_id, msg_type, session, subshell_id, each
-inline constexpr Bytes kMaxHeaderPart = 64_KiB;     ///< header and parent header, each
-inline constexpr Bytes kMaxMessage = 256_MiB;       ///< all frames together
+inline constexpr size_t kMaxBuffers = 1020;      ///< with the JSON parts they fit into one worker frame
+inline constexpr size_t kMaxNameSize = 256;      ///< msg_id, msg_type, session, subshell_id, each
+inline constexpr Bytes kMaxHeaderPart = 64_KiB;  ///< header and parent header, each
+inline constexpr Bytes kMaxMessage = 256_MiB;    ///< all frames together
 
 /// A message as its parts. JSON parts are texts of one JSON object each.
 struct Message {
@@ -70,13 +71,13 @@ class Signer {
     std::unique_ptr<State> state_;  ///< none without a key
 };
 
-/// Remembers the signatures of the newest messages: a signed message that comes a second time is a replay. Bounded
-/// (2 MiB when full, next to nothing before), constant time a message.
+/// Remembers the signatures of the newest messages: a signed message that comes a second time is a replay.
+/// Bounded (2 MiB when full, next to nothing before), constant time a message.
 class ReplayWindow {
   public:
     static constexpr size_t kSize = 65536;
-    /// False when `signature`, which has been verified, was admitted within the last kSize messages. Empty signatures
-    /// (no key) always pass.
+    /// False when `signature`, which has been verified, was admitted within the last kSize messages. Empty
+    /// signatures (no key) always pass.
     bool admit(std::string_view signature);
 
   private:
@@ -93,19 +94,21 @@ class ReplayWindow {
     std::vector<uint32_t> table_;  ///< open addressing: index into ring_ plus one, 0 for a free slot
 };
 
-/// Frame list → Request. Order of checks: sizes and counts, delimiter, signature, replay, JSON, header fields.
-/// `frames` stay the caller's. Errors are for the log: they quote nothing of the message. Without a key the signature
-/// frame is not looked at, as Jupyter does it.
+/// Frame list → Request. Order of checks: sizes and counts, delimiter, signature, replay, JSON, header
+/// fields. `frames` stay the caller's. Errors are for the log: they quote nothing of the message. Without a
+/// key the signature frame is not looked at, as Jupyter does it.
 Result<Request> decode(std::span<const std::string_view> frames, const Signer& signer, ReplayWindow& replays);
 
 /// Message → frames ready to send, in wire order.
 std::vector<std::string> encode(Message message, const Signer& signer);
 
-/// The kernel's own headers, as ipykernel writes them: unique ids ("<session>_<pid>_<n>"), this session's id, ISO 8601
-/// dates in UTC with six digits of microseconds and Z. Not copied: a copy would give ids a second time.
+/// The kernel's own headers, as ipykernel writes them: unique ids ("<session>_<pid>_<n>"), this session's id,
+/// ISO 8601 dates in UTC with six digits of microseconds and Z. Not copied: a copy would give ids a second
+/// time.
 class HeaderFactory {
   public:
-    /// `session` is this kernel process's session id (a UUID), `username` as in replies (ipykernel: "username").
+    /// `session` is this kernel process's session id (a UUID), `username` as in replies (ipykernel:
+    /// "username").
     HeaderFactory(const std::string& session, const std::string& username);
     /// Thread-safe and cheap (well below 1 µs). `msg_type` must need no escaping.
     std::string make(std::string_view msg_type);

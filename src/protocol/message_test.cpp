@@ -30,7 +30,8 @@ Message request(const std::string& header = kHeader, const std::string& content 
     return message;
 }
 
-Result<Request> decode_frames(const std::vector<std::string>& frames, const Signer& with, ReplayWindow& replays) {
+Result<Request> decode_frames(const std::vector<std::string>& frames, const Signer& with,
+                              ReplayWindow& replays) {
     const std::vector<std::string_view> views(frames.begin(), frames.end());
     return decode(views, with, replays);
 }
@@ -54,7 +55,8 @@ TEST(Signer, IsHmacSha256OverTheFourParts) {
     EXPECT_EQ(signer("Jefe").sign({"what do ya want ", "for ", "nothing", "?"}),
               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     // Test case 6: a key longer than the hash's block.
-    EXPECT_EQ(signer(std::string(131, '\xAA')).sign({"Test Using Larger Than Block-Size Key - Hash Key First", "", "", ""}),
+    EXPECT_EQ(signer(std::string(131, '\xAA'))
+                  .sign({"Test Using Larger Than Block-Size Key - Hash Key First", "", "", ""}),
               "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
@@ -117,14 +119,15 @@ TEST(Encode, HasTheOrderOfTheWire) {
     message.buffers = {"buffer"};
     const auto frames = encode(message, signer());
     const std::string expected = signer().sign({kHeader, "{}", "{}", message.content});
-    EXPECT_EQ(frames, (std::vector<std::string>{"client", "<IDS|MSG>", expected, kHeader, "{}", "{}", message.content,
-                                                "buffer"}));
+    EXPECT_EQ(frames, (std::vector<std::string>{"client", "<IDS|MSG>", expected, kHeader, "{}", "{}",
+                                                message.content, "buffer"}));
 }
 
 TEST(Decode, RefusesTooFewFrames) {
     const auto frames = encode(request(), signer());
     for (size_t count = 0; count < frames.size(); ++count)
-        EXPECT_FALSE(decode_once({frames.begin(), frames.begin() + static_cast<ptrdiff_t>(count)}).ok()) << count;
+        EXPECT_FALSE(decode_once({frames.begin(), frames.begin() + static_cast<ptrdiff_t>(count)}).ok())
+            << count;
     EXPECT_FALSE(decode_once({"client", "no delimiter", "", "{}", "{}", "{}", "{}"}).ok());
 }
 
@@ -159,7 +162,8 @@ TEST(Decode, BoundsBuffersAndHeaders) {
 TEST(Decode, BoundsTheMessageBeforeItLooksInside) {
     // One allocation stands for all frames: only the announced sizes matter here.
     const std::string big(kMaxMessage.count / 4, 'x');
-    const std::vector<std::string_view> frames{"client", "<IDS|MSG>", "", "{}", "{}", "{}", "{}", big, big, big, big};
+    const std::vector<std::string_view> frames{"client", "<IDS|MSG>", "",  "{}", "{}", "{}",
+                                               "{}",     big,         big, big,  big};
     ReplayWindow replays;
     const auto decoded = decode(frames, signer(), replays);
     ASSERT_FALSE(decoded.ok());
@@ -223,8 +227,10 @@ TEST(Decode, TakesWhatFrontEndsReallySendInContent) {
 
 TEST(Decode, TakesHeadersOfAllFrontEnds) {
     EXPECT_TRUE(decode_header(R"({"msg_id":"m","msg_type":"kernel_info_request"})").ok());
-    EXPECT_TRUE(decode_header(R"({"msg_id":"m","msg_type":"x","session":null,"subshell_id":null,"date":null})").ok());
-    const auto subshell = decode_header(R"({"msg_type":"x","extra":{"a":[1]},"msg_id":"m\u00e9","subshell_id":"sub"})");
+    EXPECT_TRUE(
+        decode_header(R"({"msg_id":"m","msg_type":"x","session":null,"subshell_id":null,"date":null})").ok());
+    const auto subshell =
+        decode_header(R"({"msg_type":"x","extra":{"a":[1]},"msg_id":"m\u00e9","subshell_id":"sub"})");
     ASSERT_TRUE(subshell.ok());
     EXPECT_EQ(subshell->subshell_id, "sub");
     EXPECT_EQ(subshell->msg_id, "mé");
@@ -234,16 +240,17 @@ TEST(Decode, TakesHeadersOfAllFrontEnds) {
 }
 
 TEST(Decode, RefusesHeadersThatRoutingCannotUse) {
-    for (const char* header : {
-             "{}", "[]", R"({"msg_id":"m"})", R"({"msg_type":"x"})", R"({"msg_id":1,"msg_type":"x"})",
-             R"({"msg_id":"","msg_type":"x"})", R"({"msg_id":"m","msg_type":""})", R"({"msg_id":"m","msg_type":"X"})",
-             R"({"msg_id":"m","msg_type":"a\"b"})", R"({"msg_id":"m","msg_type":"a b"})",
-             R"({"msg_id":null,"msg_type":"x"})", R"({"msg_id":"m","msg_type":"x","session":1})",
-             R"({"msg_id":"m","msg_type":"x","subshell_id":["a"]})"})
+    for (const char* header :
+         {"{}", "[]", R"({"msg_id":"m"})", R"({"msg_type":"x"})", R"({"msg_id":1,"msg_type":"x"})",
+          R"({"msg_id":"","msg_type":"x"})", R"({"msg_id":"m","msg_type":""})",
+          R"({"msg_id":"m","msg_type":"X"})", R"({"msg_id":"m","msg_type":"a\"b"})",
+          R"({"msg_id":"m","msg_type":"a b"})", R"({"msg_id":null,"msg_type":"x"})",
+          R"({"msg_id":"m","msg_type":"x","session":1})",
+          R"({"msg_id":"m","msg_type":"x","subshell_id":["a"]})"})
         EXPECT_FALSE(decode_header(header).ok()) << header;
     const auto sized = [](size_t id, size_t type) {
-        return decode_header(R"({"msg_id":")" + std::string(id, 'i') + R"(","msg_type":")" + std::string(type, 't') +
-                             "\"}")
+        return decode_header(R"({"msg_id":")" + std::string(id, 'i') + R"(","msg_type":")" +
+                             std::string(type, 't') + "\"}")
             .ok();
     };
     EXPECT_TRUE(sized(kMaxNameSize, kMaxNameSize));
@@ -300,18 +307,22 @@ TEST(HeaderFactory, WritesHeadersLikeIpykernel) {
     const auto members = scan_object(first).value();
     std::vector<std::string> keys;
     for (const JsonMember& member : members) keys.push_back(member.key);
-    EXPECT_EQ(keys, (std::vector<std::string>{"msg_id", "msg_type", "username", "session", "date", "version"}));
+    EXPECT_EQ(keys,
+              (std::vector<std::string>{"msg_id", "msg_type", "username", "session", "date", "version"}));
     EXPECT_EQ(as_string(*find_member(members, "msg_id")), "1c8e\"x" + number + "0");
     EXPECT_EQ(as_string(*find_member(members, "msg_type")), "status");
     EXPECT_EQ(as_string(*find_member(members, "username")), "username");
     EXPECT_EQ(as_string(*find_member(members, "session")), "1c8e\"x");
     EXPECT_EQ(as_string(*find_member(members, "version")), "5.4");
-    EXPECT_EQ(as_string(*find_member(scan_object(headers.make("error")).value(), "msg_id")), "1c8e\"x" + number + "1");
+    EXPECT_EQ(as_string(*find_member(scan_object(headers.make("error")).value(), "msg_id")),
+              "1c8e\"x" + number + "1");
 }
 
 TEST(HeaderFactory, DatesAreUtcWithSixDigits) {
     // Not time(2): its coarse clock may lag a tick behind.
-    const auto seconds_now = [] { return std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()); };
+    const auto seconds_now = [] {
+        return std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    };
     HeaderFactory headers("s", "u");
     for (int i = 0; i < 1000; ++i) {
         const std::time_t before = seconds_now();
