@@ -1,0 +1,135 @@
+// One function a probe, one list of them.
+#include "jail/probes.hpp"
+
+#include <linux/landlock.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+
+#include "base/sys.hpp"
+#include "jail/cgroup.hpp"
+#include "jail/jail.hpp"
+#include "jail/raw.hpp"
+#include "jail/steps.hpp"
+
+namespace cellblock::jail {
+namespace {
+
+constexpr size_t kMaxFile = 64 * 1024;
+
+Probe failed(const char* name, const Error& error) {
+    return {name, Probe::Status::missing, error.what(), error.remedy()};
+}
+
+Probe probe_kernel() {
+    utsname info{};
+    ::uname(&info);
+    return {"kernel", Probe::Status::ok, std::string("Linux ") + info.release + " on " + info.machine, ""};
+}
+
+Probe probe_user_namespaces() {
+    constexpr const char* kName = "user namespaces";
+    clone_args args{};
+    args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+    args.exit_signal = SIGCHLD;
+    const pid_t pid = raw::clone3(args);
+    if (pid == 0) raw::exit_process(0);
+    if (pid < 0) return failed(kName, step_error(Step::clone, -pid, ""));
+    while (::waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
+    }
+    return {kName, Probe::Status::ok, "user, mount, pid, net, ipc and uts namespaces can be made", ""};
+}
+
+Probe probe_cgroups() {
+    constexpr const char* kName = "cgroups";
+    Limits limits;
+    limits.cpus = 1;
+    auto cgroup = Cgroup::create(limits, ~0U);
+    if (!cgroup) return failed(kName, cgroup.error());
+    const bool v2 = (*cgroup)->clone_fd() >= 0;
+    return {kName, Probe::Status::ok,
+            std::string("version ") + (v2 ? "2" : "1") + ": limits for memory, processes and CPU can be set",
+            ""};
+}
+
+Probe probe_filter() {
+    constexpr const char* kName = "system call filter";
+    const auto available = [](uint32_t action) {
+        return raw::call(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+    };
+    if (!available(SECCOMP_RET_ERRNO) || !available(SECCOMP_RET_KILL_PROCESS))
+        return {kName, Probe::Status::missing, "the kernel was built without seccomp filters",
+                "Use another kernel."};
+    return {kName, Probe::Status::ok,
+            available(SECCOMP_RET_USER_NOTIF) ? "seccomp filters with notification" : "seccomp filters", ""};
+}
+
+Probe probe_landlock() {
+    const long abi = raw::call(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi > 0) return {"Landlock", Probe::Status::ok, "ABI " + std::to_string(abi), ""};
+    return {"Landlock", Probe::Status::degraded, "not in this kernel: the second lock on files is missing",
+            "Boot with landlock in the list of the lsm= parameter."};
+}
+
+Probe probe_core_dumps() {
+    constexpr const char* kName = "core dumps";
+    const auto pattern = sys::read_file("/proc/sys/kernel/core_pattern", kMaxFile);
+    rlimit limit{};
+    ::getrlimit(RLIMIT_CORE, &limit);
+    const bool piped = pattern && pattern->starts_with("|");
+    // A hard limit of 0 cannot be raised to the 1 that the kernel takes for "not even through the pipe".
+    if (piped && limit.rlim_max == 0)
+        return {kName, Probe::Status::degraded,
+                "kernel.core_pattern runs a program on the host when a jailed process crashes, and the hard "
+                "limit "
+                "RLIMIT_CORE 0 does not stop it",
+                "Raise the hard limit of core dumps to at least 1 byte (ulimit -Hc)."};
+    return {kName, Probe::Status::ok,
+            piped ? "the host's crash handler is kept out" : "no crash handler on the host", ""};
+}
+
+Probe probe_jail(const char* name, Level level) {
+    Plan plan;
+    plan.level = level;
+    plan.name = "doctor";
+    const auto begin = std::chrono::steady_clock::now();
+    auto jail = Jail::start(plan);
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    if (!jail) return failed(name, jail.error());
+    char finding[80];
+    std::snprintf(finding, sizeof finding, "made in %.1f ms; every forbidden act failed in it", took.count());
+    return {name, Probe::Status::ok, finding, ""};
+}
+
+}  // namespace
+
+std::string_view to_text(Probe::Status status) {
+    switch (status) {
+        case Probe::Status::ok:
+            return "ok";
+        case Probe::Status::degraded:
+            return "degraded";
+        case Probe::Status::missing:
+            return "missing";
+    }
+    return "unknown";
+}
+
+std::vector<Probe> probe_host() {
+    return {probe_kernel(),
+            probe_user_namespaces(),
+            probe_cgroups(),
+            probe_filter(),
+            probe_landlock(),
+            probe_core_dumps(),
+            probe_jail(kNamespacedJailProbe, Level::namespaced),
+            probe_jail(kFullJailProbe, Level::full)};
+}
+
+}  // namespace cellblock::jail

@@ -1,0 +1,31 @@
+// What this host can enforce, found out by trying it: for `cellblock doctor`.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cellblock::jail {
+
+struct Probe {
+    enum class Status {
+        ok,
+        degraded,  ///< works with less than the best protection
+        missing,   ///< does not work
+    };
+    std::string name;
+    Status status = Status::ok;
+    std::string finding;  ///< what was seen, one line
+    std::string remedy;   ///< what a person can do; empty when nothing needs doing
+};
+
+std::string_view to_text(Probe::Status status);
+
+/// Names of the two probes that decide which isolation level can be had.
+inline constexpr const char* kFullJailProbe = "jail with hard limits (full)";
+inline constexpr const char* kNamespacedJailProbe = "jail without hard limits (namespaced)";
+
+/// Takes some tens of milliseconds. Leaves nothing behind.
+std::vector<Probe> probe_host();
+
+}  // namespace cellblock::jail
