@@ -162,7 +162,10 @@ class CgroupV1 final : public Cgroup {
         Counters counters;
         counters.memory_current = read_number(memory_->file("memory.usage_in_bytes"));
         counters.memory_peak = read_number(memory_->file("memory.max_usage_in_bytes"));
+        // Both limits are the same number, and the kernel charges memory+swap first.
         counters.memory_limit_hits = read_number(memory_->file("memory.failcnt"));
+        if (const int64_t hits = read_number(memory_->file("memory.memsw.failcnt")); hits > 0)
+            counters.memory_limit_hits += hits;
         counters.oom_kills = read_keyed(memory_->file("memory.oom_control"), "oom_kill");
         counters.process_limit_hits = read_keyed(pids_->file("pids.events"), "max");
         if (usage_)
