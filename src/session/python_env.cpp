@@ -210,14 +210,14 @@ Result<Version> find_version(const std::string& python, const fs::path& real,
     return *version;
 }
 
-// Upwards from `directory` to the first one that holds the standard library.
+// Upwards from `directory` to the first one that holds the standard library. As in CPython the root is not
+// looked at, where /lib would be found on systems that have merged it with /usr/lib.
 std::string search_standard_library(const fs::path& directory, const Version& version) {
-    for (fs::path at = directory;; at = at.parent_path()) {
+    for (fs::path at = directory; at.has_relative_path(); at = at.parent_path())
         for (const char* lib : {"lib", "lib64"})
             for (const char* landmark : {"os.py", "os.pyc"})
                 if (is_there(at / lib / version.library() / landmark)) return at.string();
-        if (at == at.parent_path()) return "";
-    }
+    return "";
 }
 
 Result<std::string> find_base_prefix(const std::string& python, const fs::path& real,

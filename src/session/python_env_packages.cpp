@@ -30,8 +30,8 @@ constexpr std::array kPackageDirectories{
     PackageDirectory{"local/lib/%/dist-packages", Layout::distribution},
     PackageDirectory{"local/lib64/%/site-packages", Layout::distribution},
     PackageDirectory{"local/lib/%/site-packages", Layout::distribution},
-    PackageDirectory{"lib64/%/site-packages", Layout::venv},
     PackageDirectory{"lib/%/site-packages", Layout::venv},
+    PackageDirectory{"lib64/%/site-packages", Layout::venv},
     PackageDirectory{"lib/python3/dist-packages", Layout::distribution},
     PackageDirectory{"lib/%/dist-packages", Layout::distribution},
 };
