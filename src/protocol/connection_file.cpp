@@ -24,7 +24,8 @@ constexpr std::string_view kZ85 =
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 constexpr const char* kRemedy =
     "A front end (JupyterLab, nbconvert, jupyter console ...) writes this file when it starts a kernel: "
-    "start the kernel from one, or write a file with the members that the Jupyter client documentation lists.";
+    "start the kernel from one, or write a file with the members that the Jupyter client documentation "
+    "lists.";
 
 bool is_alphanumeric(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
