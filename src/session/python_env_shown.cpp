@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 constexpr int kMaxSymlinks = 40;
 
 /// What every jail shows; see the mounts of src/jail/policy.
-constexpr std::array<std::string_view, 6> kBaseSystem{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"};
+constexpr std::array<std::string_view, 8> kBaseSystem{"/usr",   "/bin",   "/sbin",   "/lib",
+                                                      "/lib32", "/lib64", "/libx32", "/etc/alternatives"};
 
 struct Refusal {
     std::string_view directory;

@@ -1,0 +1,55 @@
+// The commands of `cellblock`: one file each, one row each in the table of commands.cpp.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace cellblock::cli {
+
+/// Exit statuses of the program. Success is 0.
+inline constexpr int kFailed = 1;  ///< the world did not let us
+inline constexpr int kUsage = 2;   ///< the command line cannot be understood
+
+/// What commands need of the world; main() hands it down, tests hand down another.
+struct Context {
+    std::ostream& out;
+    std::ostream& err;
+    /// An environment variable's value, empty when it is not set.
+    std::function<std::string(const std::string& name)> variable;
+    std::string program;            ///< absolute path of this binary
+    std::string library_directory;  ///< where the worker package and the kernelspec template lie
+};
+
+/// What runs once the command line has been read. The value is the exit status; an error is printed as a
+/// sentence.
+using Action = std::function<Result<int>()>;
+
+struct Command {
+    std::string_view name;
+    std::string_view summary;
+    /// Adds the command's description and options to `app`.
+    Action (*declare)(CLI::App& app, const Context& context);
+};
+std::span<const Command> commands();
+
+/// Runs the program: `arguments` without its name. Returns the exit status.
+int run(const std::vector<std::string>& arguments, const Context& context);
+
+Action declare_delegate(CLI::App& app, const Context& context);
+Action declare_doctor(CLI::App& app, const Context& context);
+Action declare_install(CLI::App& app, const Context& context);
+Action declare_kernel(CLI::App& app, const Context& context);
+Action declare_list(CLI::App& app, const Context& context);
+Action declare_uninstall(CLI::App& app, const Context& context);
+
+}  // namespace cellblock::cli

@@ -1,0 +1,154 @@
+// `cellblock install`: a kernelspec for one Python environment.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <sstream>
+
+#include "build_info.hpp"
+#include "cli/child.hpp"
+#include "cli/commands.hpp"
+#include "cli/jupyter_paths.hpp"
+#include "cli/kernel_options.hpp"
+#include "cli/kernelspec.hpp"
+#include "session/python_env.hpp"
+
+namespace cellblock::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A cold disk and a slow machine included; compiling the package takes about a second.
+constexpr std::chrono::seconds kCompileTimeout{60};
+
+struct Options {
+    std::string python;
+    bool user = false;
+    bool sys_prefix = false;
+    std::string prefix;
+    std::string name = "cellblock";
+    std::string display_name = "Python (sandboxed)";
+    std::string isolation{jail::to_text(session::LaunchOptions{}.level)};
+    std::vector<std::string> kernel_options;    // "--memory", "4GiB", …
+    std::vector<std::string> kernel_arguments;  // of --kernel-arg
+};
+
+// The active environment's Python, else the one that a shell would find.
+Result<std::string> default_python(const Context& context) {
+    for (const char* environment : {"VIRTUAL_ENV", "CONDA_PREFIX"})
+        if (const std::string prefix = context.variable(environment); !prefix.empty())
+            return prefix + "/bin/python";
+    std::istringstream directories(context.variable("PATH"));
+    for (std::string directory; std::getline(directories, directory, ':');) {
+        const std::string candidate = directory + "/python3";
+        if (!directory.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+    }
+    return Error("there is no python3 in PATH").with_remedy("Name an interpreter with --python.");
+}
+
+// As a shell does it: a name without slash is looked for in PATH.
+Result<std::string> named_python(const std::string& name, const Context& context) {
+    if (name.find('/') != std::string::npos) return name;
+    std::istringstream directories(context.variable("PATH"));
+    for (std::string directory; std::getline(directories, directory, ':');) {
+        const std::string candidate = directory + "/" + name;
+        if (!directory.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+    }
+    return Error("there is no program " + name + " in PATH").with_remedy("Name the interpreter by its path.");
+}
+
+Result<std::string> kernels_directory(const Options& options, const session::PythonEnvironment& python,
+                                      const Context& context) {
+    std::error_code error;
+    if (!options.prefix.empty())
+        return kernels_directory_of(fs::absolute(options.prefix, error).lexically_normal().string());
+    if (options.sys_prefix) return kernels_directory_of(python.prefix);
+    return user_kernels_directory(context.variable);
+}
+
+std::vector<std::string> kernel_argv(const Options& options, const session::PythonEnvironment& python,
+                                     const Context& context) {
+    std::vector<std::string> argv{context.program,     "kernel",   "-f",
+                                  "{connection_file}", "--python", python.interpreter};
+    argv.insert(argv.end(), options.kernel_options.begin(), options.kernel_options.end());
+    argv.insert(argv.end(), options.kernel_arguments.begin(), options.kernel_arguments.end());
+    return argv;
+}
+
+// Inside the jail the package is read-only, so bytecode that is missing now would be missing at every start.
+// -S: without site no .pth file of the environment is run; the package is not imported either, only compiled.
+void compile_worker(const session::PythonEnvironment& python, const Context& context) {
+    const std::string package = context.library_directory + "/cellblock_worker";
+    if (::access(package.c_str(), W_OK) != 0) return;
+    const auto compiled = run_program({python.interpreter, "-I", "-S", "-m", "compileall", "-q",
+                                       "--invalidation-mode", "unchecked-hash", package},
+                                      kCompileTimeout);
+    if (compiled && compiled->status == 0) return;
+    context.err
+        << "warning: the kernel will start more slowly, because its Python files could not be compiled: "
+        << (compiled ? compiled->output : compiled.error().sentence()) << "\n";
+}
+
+Result<int> install(const Options& options, const Context& context) {
+    TRY(check_kernel_name(options.name));
+    const std::string named =
+        TRY(options.python.empty() ? default_python(context) : named_python(options.python, context));
+    const session::PythonEnvironment python = TRY(session::resolve_python(named));
+    for (const std::string& warning : python.warnings) context.err << "warning: " << warning << "\n";
+    TRY(session::require_ipython(python));
+
+    Kernelspec kernelspec;
+    kernelspec.argv = kernel_argv(options, python, context);
+    TRY(check_kernel_arguments({kernelspec.argv.begin() + 2, kernelspec.argv.end()}));
+    kernelspec.display_name = options.display_name;
+    kernelspec.version = kVersion;
+    kernelspec.isolation = options.isolation;
+    kernelspec.python = python.interpreter;
+    const std::string directory = TRY(kernels_directory(options, python, context)) + "/" + options.name;
+    TRY(write_kernelspec(directory, context.library_directory + "/kernelspec", kernelspec));
+    compile_worker(python, context);
+
+    context.out << "Installed the kernel \"" << options.name << "\" in " << directory << "\n"
+                << "  Python     " << python.interpreter << " (" << python.version << ", IPython "
+                << (python.ipython_version.empty() ? "of unknown version" : python.ipython_version) << ")\n"
+                << "  isolation  " << options.isolation << "\n"
+                << "Front ends show it as \"" << options.display_name << "\".\n";
+    return 0;
+}
+
+}  // namespace
+
+Action declare_install(CLI::App& app, const Context& context) {
+    auto options = std::make_shared<Options>();
+    app.add_option("--python", options->python,
+                   "interpreter of the environment that cells run in, e.g. .venv/bin/python (the active "
+                   "environment's, "
+                   "else python3 in PATH)")
+        ->type_name("PATH");
+    auto* where = app.add_option_group("Where", "one of (--user)");
+    where->add_flag("--user", options->user, "for this user: $JUPYTER_DATA_DIR, else ~/.local/share/jupyter");
+    where
+        ->add_option("--prefix", options->prefix,
+                     "in DIRECTORY/share/jupyter, e.g. the environment that Jupyter runs in")
+        ->type_name("DIRECTORY");
+    where->add_flag("--sys-prefix", options->sys_prefix, "in the environment of --python");
+    where->require_option(0, 1);
+    app.add_option("--name", options->name, "name of the kernelspec (cellblock)")->type_name("NAME");
+    app.add_option("--display-name", options->display_name, "what front ends show (Python (sandboxed))")
+        ->type_name("TEXT");
+    auto* limits =
+        app.add_option_group("Recorded for the kernel", "what \"cellblock kernel\" will be started with");
+    declare_kernel_options(*limits, [options](const KernelOption& option, const std::string& text) {
+        options->kernel_options.insert(options->kernel_options.end(), {std::string(option.flag), text});
+        if (option.flag == "--isolation") options->isolation = text;
+    });
+    limits
+        ->add_option("--kernel-arg", options->kernel_arguments,
+                     "one more argument, recorded as it is; may be repeated, e.g. --kernel-arg=--debug")
+        ->type_name("ARG")
+        ->allow_extra_args(false);
+    return [options, &context] { return install(*options, context); };
+}
+
+}  // namespace cellblock::cli

@@ -1,0 +1,87 @@
+// `cellblock kernel`: what front ends start.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+#include "cli/commands.hpp"
+#include "cli/kernel_options.hpp"
+#include "kernel/kernel_main.hpp"
+
+namespace cellblock::cli {
+namespace {
+
+/// Unknown options go to IPython, so a misspelt limit would silently not be one: what differs from an option
+/// of ours in so few letters is an error.
+constexpr size_t kMisspelling = 2;
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), size_t{0});
+    for (size_t i = 1; i <= a.size(); ++i) {
+        size_t diagonal = std::exchange(row[0], i);
+        for (size_t j = 1; j <= b.size(); ++j) {
+            const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+Result<void> check_spelling(const std::vector<std::string>& arguments) {
+    for (const std::string& argument : arguments) {
+        const std::string name = argument.substr(0, argument.find('='));
+        if (!name.starts_with("--")) continue;
+        for (const KernelOption& option : kernel_options())
+            if (edit_distance(name, option.flag) <= kMisspelling)
+                return Error("there is no option " + name)
+                    .with_remedy("Did you mean " + std::string(option.flag) + "?");
+    }
+    return {};
+}
+
+using Options = std::shared_ptr<kernel::KernelOptions>;
+
+Options declare(CLI::App& app) {
+    app.footer(
+        "Further arguments are passed to IPython in the jail, for example "
+        "--InteractiveShell.colors=NoColor.");
+    app.allow_extras();
+    auto options = std::make_shared<kernel::KernelOptions>();
+    app.add_option("-f,--connection-file", options->connection_file,
+                   "connection file that the front end wrote")
+        ->required()
+        ->type_name("FILE");
+    app.add_option("--python", options->launch.python, "interpreter of the environment that cells run in")
+        ->required()
+        ->type_name("PATH");
+    declare_kernel_options(app, [options](const KernelOption& option, const std::string& text) {
+        option.apply(text, options->launch).value();  // checked just before
+    });
+    return options;
+}
+
+}  // namespace
+
+Result<void> check_kernel_arguments(const std::vector<std::string>& arguments) {
+    CLI::App app;
+    const Options options = declare(app);
+    try {
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::ParseError& error) {
+        return Error(std::string("pass these arguments to the kernel: ") + error.what());
+    }
+    return check_spelling(app.remaining());
+}
+
+Action declare_kernel(CLI::App& app, const Context&) {
+    const Options options = declare(app);
+    return [options, &app]() -> Result<int> {
+        options->launch.worker_arguments = app.remaining();
+        TRY(check_spelling(options->launch.worker_arguments));
+        return kernel::run_kernel(*options);
+    };
+}
+
+}  // namespace cellblock::cli
