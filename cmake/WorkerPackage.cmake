@@ -30,6 +30,7 @@ inline constexpr const char* kWorkerDigest = \"@CELLBLOCK_WORKER_DIGEST@\";
 include_directories(${CMAKE_BINARY_DIR}/generated)
 
 list(TRANSFORM worker_files PREPEND ${worker_source}/ OUTPUT_VARIABLE worker_inputs)
+file(GLOB kernelspec_files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernelspec/*)
 add_custom_command(
   OUTPUT ${CMAKE_BINARY_DIR}/worker.stamp
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${worker_target}
@@ -38,6 +39,6 @@ add_custom_command(
   COMMAND ${CMAKE_COMMAND} -E copy_if_different ${CMAKE_BINARY_DIR}/DIGEST ${worker_target}/DIGEST
   COMMAND ${CMAKE_COMMAND} -E copy_directory ${CMAKE_CURRENT_SOURCE_DIR}/kernelspec ${CMAKE_BINARY_DIR}/lib/cellblock/kernelspec
   COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/worker.stamp
-  DEPENDS ${worker_inputs} ${CMAKE_BINARY_DIR}/DIGEST
+  DEPENDS ${worker_inputs} ${kernelspec_files} ${CMAKE_BINARY_DIR}/DIGEST
   COMMENT "Copying the worker package")
 add_custom_target(worker_package ALL DEPENDS ${CMAKE_BINARY_DIR}/worker.stamp)
