@@ -1,0 +1,36 @@
+"""Reads the JUnit XML of pytest and of ctest into one form."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Report:
+    passed: int = 0
+    failed: list = field(default_factory=list)   # names
+    skipped: list = field(default_factory=list)  # (name, reason)
+    seconds: float = 0.0
+
+
+def read(path):
+    report = Report()
+    for case in ElementTree.parse(path).iter("testcase"):
+        name = "::".join(filter(None, (case.get("classname"), case.get("name"))))
+        if case.get("classname") == case.get("name"):  # ctest says the name twice
+            name = case.get("name")
+        report.seconds += float(case.get("time") or 0)
+        if case.find("failure") is not None or case.find("error") is not None:
+            report.failed.append(name)
+        elif (skipped := case.find("skipped")) is not None:
+            report.skipped.append((name, _reason(case, skipped)))
+        else:
+            report.passed += 1
+    return report
+
+
+def _reason(case, skipped):
+    # ctest knows only that GoogleTest said "Skipped"; the reason is in the output, in the line after.
+    output = case.findtext("system-out") or ""
+    said = re.search(r": Skipped\n(.*)", output)
+    return said.group(1).strip() if said else (skipped.get("message") or "no reason given")

@@ -1,0 +1,16 @@
+# Debian packages, by what needs them. Read by scripts/lib.sh.
+
+BUILD_PACKAGES=(
+    g++ cmake ninja-build pkg-config ccache
+    xeus-dev libzmq3-dev cppzmq-dev nlohmann-json3-dev libssl-dev libseccomp-dev libcli11-dev
+    python3 python3-venv
+)
+
+# clang: fuzz targets and clang-tidy. chromium and a font: JupyterLab as people see it.
+TEST_PACKAGES=(
+    libgtest-dev libgmock-dev
+    clang clang-format clang-tidy libclang-rt-14-dev
+    chromium fonts-dejavu-core
+)
+
+BENCH_PACKAGES=()

@@ -1,0 +1,46 @@
+"""The test suites: what each needs to be built, and how it is run."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTEST = (str(ROOT / ".venv/bin/python"), "-m", "pytest", "-v", "--color=no")
+REPORTS = ROOT / "build" / "reports"
+
+
+@dataclass(frozen=True)
+class Suite:
+    name: str
+    about: str
+    needs: tuple
+    command: tuple  # {report} is where the JUnit XML goes
+    environment: tuple = ()
+
+
+def pytest_suite(name, about, *needs, path=None):
+    return Suite(name, about, ("packages", "venv", *needs),
+                 (*PYTEST, path or f"tests/{name}", "--junitxml={report}"))
+
+
+# The quick ones first, so that plain mistakes show early.
+SUITES = (
+    Suite("unit", "C++ modules by themselves (GoogleTest), and the fuzz corpora", ("packages", "dev"),
+          ("ctest", "--preset", "dev", "--output-junit", "{report}", "--no-tests=error")),
+    pytest_suite("worker", "the Python worker by itself", path="src/worker/tests"),
+    pytest_suite("tidy", "dependency rule, formatting, clang-tidy, words", "dev-configured"),
+    pytest_suite("conformance", "Jupyter's protocol, message by message", "release", "kernelspec"),
+    pytest_suite("integration", "through real front ends, and the command line", "release", "kernelspec"),
+    pytest_suite("adversarial", "cells that attack, as root and as an ordinary user", "release", "kernelspec"),
+    Suite("fuzz", "libFuzzer on every parser of foreign bytes, for a bounded time", ("packages", "fuzz"),
+          ("ctest", "--test-dir", "build/fuzz", "-R", r"^fuzz\.", "-j2", "--output-on-failure", "--output-junit",
+           "{report}", "--no-tests=error"),
+          (("FUZZ_SECONDS", os.environ.get("FUZZ_SECONDS", "20")),)),
+)
+
+# In this order, because later ones use earlier ones.
+NEEDS = ("packages", "venv", "dev-configured", "dev", "release", "kernelspec", "fuzz")
+
+
+def by_name(name):
+    return next((suite for suite in SUITES if suite.name == name), None)
