@@ -24,6 +24,9 @@ namespace {
 
 constexpr size_t kMaxFile = 64 * 1024;
 constexpr int64_t kCpuPeriodUs = 100'000;
+// Version 1 charges memory+swap first and does not count refusals there (seen on 6.18). A little more than the memory
+// limit lets that one be hit, and counted, first; it is all that can ever be swapped out.
+constexpr uint64_t kSwapSlack = 1 << 20;
 // pid 1 is not the user's.
 constexpr int kInitProcesses = 1;
 // A cgroup stays busy for a moment after its last process was reaped.
@@ -162,10 +165,7 @@ class CgroupV1 final : public Cgroup {
         Counters counters;
         counters.memory_current = read_number(memory_->file("memory.usage_in_bytes"));
         counters.memory_peak = read_number(memory_->file("memory.max_usage_in_bytes"));
-        // Both limits are the same number, and the kernel charges memory+swap first.
         counters.memory_limit_hits = read_number(memory_->file("memory.failcnt"));
-        if (const int64_t hits = read_number(memory_->file("memory.memsw.failcnt")); hits > 0)
-            counters.memory_limit_hits += hits;
         counters.oom_kills = read_keyed(memory_->file("memory.oom_control"), "oom_kill");
         counters.process_limit_hits = read_keyed(pids_->file("pids.events"), "max");
         if (usage_)
@@ -211,7 +211,7 @@ class CgroupV1 final : public Cgroup {
         // Absent without swap accounting; then swap could take what memory may not.
         const std::string with_swap = memory_->file("memory.memsw.limit_in_bytes");
         if (::access(with_swap.c_str(), F_OK) == 0)
-            TRY(set_limit(with_swap, bytes));
+            TRY(set_limit(with_swap, std::to_string(limits.memory.count + kSwapSlack)));
         else
             TRY(set_limit(memory_->file("memory.swappiness"), "0"));
         TRY(set_limit(pids_->file("pids.max"), process_limit(limits)));

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iostream>
 
 #include "base/sys.hpp"
 #include "kernel/kernel.hpp"
@@ -69,6 +70,8 @@ Result<int> serve(const KernelOptions& options) {
 
 int run_kernel(const KernelOptions& options) {
     block_signals();
+    // xeus greets on std::clog; a kernel's stderr is for what went wrong.
+    std::clog.rdbuf(nullptr);
     auto status = serve(options);
     if (status) return *status;
     std::fprintf(stderr, "cellblock kernel: %s\n", status.error().sentence().c_str());
