@@ -8,7 +8,8 @@
 #include <xeus/xserver.hpp>
 
 #include <array>
-#include <cstdio>
+
+#include "kernel/replies.hpp"
 
 namespace cellblock::kernel {
 
@@ -173,6 +174,14 @@ void Executor::dispatch(const RequestPtr& request) {
     for (const std::string_view type : kXeusRequests) known_to_xeus = known_to_xeus || type == request->msg_type;
     if (known_to_xeus) {
         xeus_->deliver(*request);
+        // xeus swallows exceptions of its handlers; the front end must hear something all the same.
+        if (!replied_) {
+            session::Reply failed;
+            failed.status = protocol::ReplyStatus::error;
+            failed.content = error_content("InternalError", "The kernel could not carry out this request.");
+            current_reply_ = std::make_unique<session::Reply>(std::move(failed));
+            send_current_reply();
+        }
     } else {
         handler_.publish_status(*request, "busy");
         answer_current();

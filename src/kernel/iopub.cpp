@@ -14,22 +14,39 @@ constexpr size_t kCopyBelow = 16384;
 // their queues between two rounds.
 constexpr size_t kLossyBatch = Iopub::kHighWaterMark / 2;
 
-zmq::message_t to_zmq(std::string& frame) {
+// What ZeroMQ holds on to; destroyed in one of its threads.
+struct Held {
+    std::string bytes;
+    std::shared_ptr<std::atomic<size_t>> in_flight;
+
+    Held(std::string text, std::shared_ptr<std::atomic<size_t>> counter)
+        : bytes(std::move(text)), in_flight(std::move(counter)) {
+        if (in_flight) *in_flight += bytes.size();
+    }
+    ~Held() {
+        if (in_flight) *in_flight -= bytes.size();
+    }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+};
+
+zmq::message_t to_zmq(std::string& frame, const std::shared_ptr<std::atomic<size_t>>& in_flight) {
     if (frame.size() < kCopyBelow) return zmq::message_t(frame.data(), frame.size());
-    auto owned = std::make_unique<std::string>(std::move(frame));
-    char* const data = owned->data();
-    const size_t size = owned->size();
+    auto held = std::make_unique<Held>(std::move(frame), in_flight);
+    char* const data = held->bytes.data();
+    const size_t size = held->bytes.size();
     return zmq::message_t(
-        data, size, [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned.release());
+        data, size, [](void*, void* hint) { delete static_cast<Held*>(hint); }, held.release());
 }
 
 }  // namespace
 
-bool send_frames(zmq::socket_t& socket, std::vector<std::string>& frames) {
+bool send_frames(zmq::socket_t& socket, std::vector<std::string>& frames,
+                 const std::shared_ptr<std::atomic<size_t>>& in_flight) {
     for (size_t i = 0; i < frames.size(); ++i) {
         const bool more = i + 1 < frames.size();
         // The first frame is small (an identity or a topic) and copied, so a refused message is still whole.
-        zmq::message_t frame = i == 0 ? zmq::message_t(frames[0].data(), frames[0].size()) : to_zmq(frames[i]);
+        zmq::message_t frame = i == 0 ? zmq::message_t(frames[0].data(), frames[0].size()) : to_zmq(frames[i], in_flight);
         const auto flags = zmq::send_flags::dontwait | (more ? zmq::send_flags::sndmore : zmq::send_flags::none);
         if (!socket.send(frame, flags)) return false;
     }
@@ -85,7 +102,9 @@ void Iopub::flush() {
 }
 
 bool Iopub::try_send(Encoded& message) {
-    return send_frames(socket_, message.frames);
+    // A stalled subscriber holds on to what fills the budget: then only letting go of this message makes room.
+    if (*in_flight_ > kMaxInFlight) return lossy_;
+    return send_frames(socket_, message.frames, in_flight_);
 }
 
 void Iopub::set_lossy(bool lossy) {

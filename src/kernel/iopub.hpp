@@ -4,9 +4,11 @@
 // For the loop's thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 #include <zmq.hpp>
@@ -22,6 +24,9 @@ class Iopub {
     /// Beyond this much waiting, `on_pressure(true)` asks the producer to stop; below half of it, to go on.
     static constexpr size_t kPauseBytes = 1U << 20U;
     static constexpr size_t kPauseMessages = 1000;
+    /// Bytes of big frames that ZeroMQ may hold for all subscribers together, since its own limit counts messages. A
+    /// hostile worker's largest frames must not add up in this process, which no cgroup bounds.
+    static constexpr size_t kMaxInFlight = 64U << 20U;
     static constexpr std::chrono::seconds kStallDeadline{10};
     /// How often a full queue is tried again when ZeroMQ does not wake us.
     static constexpr std::chrono::milliseconds kRetryInterval{2};
@@ -52,6 +57,7 @@ class Iopub {
 
     zmq::socket_t socket_;
     const protocol::Signer& signer_;
+    std::shared_ptr<std::atomic<size_t>> in_flight_ = std::make_shared<std::atomic<size_t>>(0);
     std::function<void(bool)> on_pressure_;
     WelcomeMaker make_welcome_;
     std::deque<Encoded> backlog_;
@@ -63,6 +69,8 @@ class Iopub {
 };
 
 /// Moves big frames into ZeroMQ without a copy. Returns false when the socket would block before the first frame.
-bool send_frames(zmq::socket_t& socket, std::vector<std::string>& frames);
+/// `in_flight`, if given, counts the bytes of big frames until ZeroMQ lets go of them.
+bool send_frames(zmq::socket_t& socket, std::vector<std::string>& frames,
+                 const std::shared_ptr<std::atomic<size_t>>& in_flight = nullptr);
 
 }  // namespace cellblock::kernel

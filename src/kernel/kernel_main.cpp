@@ -72,7 +72,14 @@ int run_kernel(const KernelOptions& options) {
     block_signals();
     // xeus greets on std::clog; a kernel's stderr is for what went wrong.
     std::clog.rdbuf(nullptr);
-    auto status = serve(options);
+    // A seam for exceptions: those of libraries (ZeroMQ, xeus) end here.
+    auto status = [&]() -> Result<int> {
+        try {
+            return serve(options);
+        } catch (const std::exception& error) {
+            return Error(std::string("run the kernel: ") + error.what());
+        }
+    }();
     if (status) return *status;
     std::fprintf(stderr, "cellblock kernel: %s\n", status.error().sentence().c_str());
     return 1;
