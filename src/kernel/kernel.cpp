@@ -139,7 +139,7 @@ session::Reply Kernel::answer(Channel, const RequestPtr& request) {
         case Answerer::kernel: return answer_here(request);
         case Answerer::nobody: return {};
     }
-    CHECK(false);
+    UNREACHABLE();
 }
 
 session::Reply Kernel::answer_here(const RequestPtr& request) {

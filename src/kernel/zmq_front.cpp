@@ -101,7 +101,7 @@ zmq::socket_t& ZmqFront::socket_of(Channel channel) {
         case Channel::control: return control_;
         case Channel::stdin_: return stdin_;
     }
-    CHECK(false);
+    UNREACHABLE();
 }
 
 void ZmqFront::run() {

@@ -78,7 +78,7 @@ const FrameRule* find_rule(std::string_view name) {
 const FrameRule& rule_of(UpType type) {
     for (const FrameRule& rule : frame_rules())
         if (rule.type == type) return rule;
-    CHECK(false);
+    UNREACHABLE();
 }
 
 Result<void> read_hello(const Fields& fields, UpFrame& frame) {
@@ -132,7 +132,7 @@ Result<void> read_fields(const Fields& fields, UpFrame& frame) {
         case UpType::input:
             return read_input(fields, frame);
     }
-    CHECK(false);
+    UNREACHABLE();
 }
 
 /// Header text and number of parts → a frame without its parts.

@@ -59,7 +59,7 @@ std::string what_happened(Verdict verdict, const Facts& facts) {
         case Verdict::ok:
         case Verdict::error: break;
     }
-    CHECK(false);
+    UNREACHABLE();
 }
 
 std::string name_of(Verdict verdict) {
@@ -75,7 +75,7 @@ std::string name_of(Verdict verdict) {
         case Verdict::ok:
         case Verdict::error: break;
     }
-    CHECK(false);
+    UNREACHABLE();
 }
 
 std::string what_is_lost(const Facts& facts) {
