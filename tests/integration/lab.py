@@ -1,0 +1,140 @@
+"""JupyterLab in a headless Chromium: what the tests of it do with mouse and keyboard, by name."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import psutil
+
+from support.kernel import free_port
+
+CHROMIUM_FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+                  "--disable-component-update --disable-sync").split()
+PATIENCE_MS = 60_000
+
+
+def chromium():
+    path = shutil.which("chromium")
+    if path is None:
+        raise LookupError("chromium is missing: apt-get install chromium, or ./test, which does so")
+    return path
+
+
+class Server:
+    """A JupyterLab server of our own, with its settings and notebooks in one directory."""
+
+    def __init__(self, directory):
+        self.port = free_port()
+        self.token = secrets.token_hex(16)
+        self.notebooks = directory / "notebooks"
+        self.notebooks.mkdir()
+        settings = directory / "settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        # No question about news in the way of the tests.
+        (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        self.log = open(directory / "server.log", "w+b")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--port={self.port}",
+             "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}", "--allow-root",
+             f"--ServerApp.root_dir={self.notebooks}", "--LabApp.check_for_updates_class="
+             "jupyterlab.NeverCheckForUpdate"],
+            env={**os.environ, "HOME": str(directory), "JUPYTERLAB_SETTINGS_DIR": str(directory / "settings"),
+                 "JUPYTERLAB_WORKSPACES_DIR": str(directory / "workspaces")},
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
+        self._wait_until_it_answers()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/lab?token={self.token}"
+
+    def _wait_until_it_answers(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                self.get("api/status")
+                return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.2)
+        self.log.seek(0)
+        raise AssertionError("JupyterLab does not start: " + self.log.read().decode(errors="replace")[-3000:])
+
+    def get(self, path):
+        return json.loads(self._call("GET", path))
+
+    def _call(self, method, path):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", method=method,
+                                         headers={"Authorization": f"token {self.token}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read()
+
+    def shut_down_kernels(self):
+        for session in self.get("api/sessions"):
+            self._call("DELETE", f"api/sessions/{session['id']}")
+
+    def close(self):
+        """Ends the server and its kernels, by pid; the value is what had to be ended by force."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        _, alive = psutil.wait_procs(family, timeout=10)
+        for process in alive:
+            process.kill()
+        self.log.close()
+        return alive
+
+
+class Notebook:
+    """One open notebook in a page of the browser."""
+
+    def __init__(self, page):
+        self.page = page
+        page.set_default_timeout(PATIENCE_MS)
+
+    def open_launcher(self, url):
+        self.page.goto(url)
+        self.page.wait_for_selector(".jp-Launcher", state="visible")
+
+    def choose_kernel(self, display_name):
+        self.page.click(f'.jp-LauncherCard[data-category="Notebook"]:has-text("{display_name}")')
+        self.page.wait_for_selector(".jp-Notebook")
+        self.wait_until_idle()
+
+    def wait_until_idle(self):
+        # The status bar follows the connection; the notebook's own indicator says idle before there is one.
+        self.page.wait_for_selector('#jp-main-statusbar :text("| Idle")')
+
+    def wait_until_busy(self):
+        self.page.wait_for_selector('#jp-main-statusbar :text("| Busy")')
+
+    def run(self, code):
+        """Types into the last cell and runs it; its output area is the value."""
+        cells = self.page.locator(".jp-Notebook .jp-CodeCell")
+        index = cells.count() - 1
+        cell = cells.nth(index)
+        cell.locator(".cm-content").click()
+        # Pasted, not typed: the editor would indent and close brackets by itself.
+        self.page.keyboard.insert_text(code)
+        self.page.keyboard.press("Shift+Enter")
+        self.page.wait_for_function("n => document.querySelectorAll('.jp-Notebook .jp-CodeCell').length > n", arg=index + 1)
+        # The first: output widgets have areas of their own inside.
+        return cell.locator(".jp-OutputArea").first
+
+    def command(self, label):
+        """A button of the notebook's tool bar, by its name."""
+        self.page.locator(f'.jp-NotebookPanel-toolbar [data-jp-item-name="{label}"] jp-button, '
+                          f'.jp-NotebookPanel-toolbar [data-jp-item-name="{label}"] button').first.click()
+
+    def screenshot(self, path):
+        self.page.screenshot(path=str(path))
