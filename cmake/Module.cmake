@@ -20,7 +20,7 @@ function(cellblock_module name)
 
   if(CELLBLOCK_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE cellblock_${name} cellblock_options ${arg_PRIVATE} GTest::gtest GTest::gtest_main)
+    target_link_libraries(${name}_test PRIVATE cellblock_${name} cellblock_options ${arg_PRIVATE} GTest::gmock GTest::gtest GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE CELLBLOCK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60)
   endif()
