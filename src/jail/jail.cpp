@@ -158,12 +158,15 @@ class NativeJail final : public Jail {
             give_pipe(wanted[i]);
         }
         auto answer = init_->ask(request, payload, descriptors, kSpawnTimeout);
+        if (answer && answer->note.error == 0) {
+            worker_ = std::move(answer->descriptor);
+            worker_pid_ = pid_of(worker_.get());
+        }
+        // Not before: a short-lived worker's end may have come already, and clears what was set above.
         note_pending();
         if (!answer) return std::move(answer).error().context("spawn");
         if (answer->note.error != 0)
             return Error(stage_text(answer->note.stage, command) + " in the jail", answer->note.error);
-        worker_ = std::move(answer->descriptor);
-        worker_pid_ = pid_of(worker_.get());
         return {};
     }
 

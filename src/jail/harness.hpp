@@ -1,0 +1,86 @@
+// For tests of the jail: the ways to run it that this host allows (root or ordinary user, with or without a
+// cgroup), and code of the test program itself that is executed inside.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "jail/jail.hpp"
+
+namespace cellblock::jail::testing {
+
+/// Who the kernel process is, and what is enforced.
+struct Mode {
+    const char* name;
+    bool ordinary_user;
+    Level level;
+};
+std::ostream& operator<<(std::ostream& out, const Mode& mode);
+
+/// A test that runs in every mode. As root all four modes exist; as an ordinary user the root ones are
+/// skipped, and `full` is skipped unless somebody has delegated cgroups: the skips say so.
+class JailTest : public ::testing::TestWithParam<Mode> {
+  protected:
+    /// Runs `body` in a forked process that has the mode's user id; its failures are this test's. `body` gets
+    /// a plan that starts, with small limits, the mode's level and the test program mounted.
+    void in_mode(const std::function<void(Plan plan)>& body);
+};
+
+std::vector<Mode> all_modes();
+std::string mode_name(const ::testing::TestParamInfo<Mode>& info);
+
+#define INSTANTIATE_IN_EVERY_MODE(Suite)                                                                 \
+    INSTANTIATE_TEST_SUITE_P(Modes, Suite, ::testing::ValuesIn(::cellblock::jail::testing::all_modes()), \
+                             ::cellblock::jail::testing::mode_name)
+
+/// How a command ended and what it said.
+struct Outcome {
+    Exit exit;
+    bool init_lost = false;
+    std::string output;  ///< stdout
+    std::string errors;  ///< stderr
+};
+
+/// Spawns `argv`, waits for its end (at most `timeout`, then the test fails) and collects its output.
+Outcome run(Jail& jail, const std::vector<std::string>& argv,
+            std::chrono::milliseconds timeout = std::chrono::seconds(20));
+/// The same for `sh -c`.
+Outcome shell(Jail& jail, const std::string& script);
+/// The same for a function of the test program, declared by INSIDE.
+Outcome inside(Jail& jail, const std::string& name, const std::vector<std::string>& arguments = {});
+/// The command line of a function of the test program.
+std::vector<std::string> inside_command(const std::string& name,
+                                        const std::vector<std::string>& arguments = {});
+/// A command with an environment and a working directory that exist.
+Command command(std::vector<std::string> argv);
+/// Waits for the next event.
+std::vector<Event> wait_events(Jail& jail, std::chrono::milliseconds timeout = std::chrono::seconds(20));
+
+/// What must not grow: descriptors, mounts, children and cgroups of this process.
+struct Footprint {
+    size_t descriptors;
+    size_t mounts;
+    size_t children;
+    size_t cgroups;
+    bool operator==(const Footprint&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Footprint& footprint);
+Footprint footprint();
+
+using InsideFunction = int (*)(const std::vector<std::string>& arguments);
+struct InsideRegistration {
+    InsideRegistration(const char* name, InsideFunction function);
+};
+
+/// INSIDE(name) { … return exit status; }: code for inside(jail, "name", {arguments …}).
+#define INSIDE(name)                                                                                       \
+    int inside_##name(const std::vector<std::string>& arguments);                                          \
+    const ::cellblock::jail::testing::InsideRegistration inside_registration_##name(#name, inside_##name); \
+    int inside_##name([[maybe_unused]] const std::vector<std::string>& arguments)
+
+}  // namespace cellblock::jail::testing
