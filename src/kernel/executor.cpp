@@ -63,8 +63,7 @@ class XeusServer final : public xeus::xserver, private xeus::xcontrol_messenger 
         nl::json header = {{"msg_type", request.msg_type}, {"msg_id", request.msg_id}};
         nl::json content = {{"code", ""}, {"cursor_pos", 0}, {"detail_level", 0}};
         xeus::xmessage message({}, std::move(header), nl::json::object(), nl::json::object(), std::move(content), {});
-        if (executor_.channel_ == Channel::control) notify_control_listener(std::move(message));
-        else notify_shell_listener(std::move(message));
+        notify_shell_listener(std::move(message));
     }
 
   private:
@@ -106,8 +105,10 @@ class Executor::Xeus {
     xeus::xkernel kernel_;
 };
 
+// xeus 2.4.1 stamps its headers through a static buffer (std::gmtime), so only one thread may run it. Control requests
+// need nothing of it.
 Executor::Executor(Channel channel, RequestHandler& handler)
-    : channel_(channel), handler_(handler), xeus_(std::make_unique<Xeus>(*this)) {}
+    : channel_(channel), handler_(handler), xeus_(channel == Channel::shell ? std::make_unique<Xeus>(*this) : nullptr) {}
 
 Executor::~Executor() {
     stop();
@@ -115,7 +116,10 @@ Executor::~Executor() {
 }
 
 void Executor::start() {
-    thread_ = std::thread([this] { xeus_->run(); });
+    thread_ = std::thread([this] {
+        if (xeus_) xeus_->run();
+        else run_until_stopped();
+    });
 }
 
 void Executor::push(RequestPtr request) {
@@ -171,7 +175,8 @@ void Executor::dispatch(const RequestPtr& request) {
     current_reply_.reset();
     replied_ = false;
     bool known_to_xeus = false;
-    for (const std::string_view type : kXeusRequests) known_to_xeus = known_to_xeus || type == request->msg_type;
+    for (const std::string_view type : kXeusRequests)
+        known_to_xeus = known_to_xeus || (xeus_ && type == request->msg_type);
     if (known_to_xeus) {
         xeus_->deliver(*request);
         // xeus swallows exceptions of its handlers; the front end must hear something all the same.
