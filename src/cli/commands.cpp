@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "build_info.hpp"
+#include "cli/help.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -37,6 +38,11 @@ constexpr const char* kExamples =
     "\n"
     "\"cellblock COMMAND --help\" explains a command.";
 
+bool is_command(const std::string& name) {
+    return std::any_of(kCommands.begin(), kCommands.end(),
+                       [&](const Command& command) { return command.name == name; });
+}
+
 }  // namespace
 
 std::span<const Command> commands() {
@@ -45,30 +51,48 @@ std::span<const Command> commands() {
 
 int run(const std::vector<std::string>& arguments, const Context& context) {
     CLI::App app(kDescription, "cellblock");
-    app.footer(kExamples);
-    app.set_version_flag("--version", std::string("cellblock ") + kVersion);
-    app.set_help_flag("-h,--help", "Print this help and exit");
-    app.require_subcommand(1);
-    app.get_formatter()->column_width(30);
+    app.set_version_flag("--version", std::string("cellblock ") + kVersion, "print the version");
+    app.set_help_flag("-h,--help", "print this help");
+    use_own_help(app);
+    // No more than one: further words belong to the command, also when they look like another.
+    app.require_subcommand(0, 1);
 
     std::map<CLI::App*, Action> actions;
     for (const Command& command : kCommands) {
         CLI::App* subcommand = app.add_subcommand(std::string(command.name), std::string(command.summary));
         actions[subcommand] = command.declare(*subcommand, context);
     }
+    app.footer(kExamples);  // after the commands, which would take it over
 
+    if (arguments.empty()) {
+        context.err << help_text(app, "cellblock");
+        return kUsage;
+    }
+    const std::string& first = arguments.front();
+    if (!first.starts_with("-") && !is_command(first)) {
+        context.err << "cellblock: there is no command \"" << first
+                    << "\". \"cellblock --help\" lists them.\n";
+        return kUsage;
+    }
+    const std::string name = is_command(first) ? "cellblock " + first : "cellblock";
     try {
         // CLI11 takes arguments from the back.
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::Success& success) {
+        // --help and --version
+        return app.exit(success, context.out, context.err);
     } catch (const CLI::ParseError& error) {
-        // Also --help and --version, which CLI11 reports as errors with status 0.
-        return app.exit(error, context.out, context.err) == 0 ? 0 : kUsage;
+        context.err << name << ": " << error.what() << "\n\"" << name << " --help\" explains the options.\n";
+        return kUsage;
     }
-
-    CLI::App* chosen = app.get_subcommands().front();
-    const Result<int> result = actions.at(chosen)();
+    const auto chosen = app.get_subcommands();
+    if (chosen.size() != 1) {
+        context.err << "cellblock: one command is expected. \"cellblock --help\" lists them.\n";
+        return kUsage;
+    }
+    const Result<int> result = actions.at(chosen.front())();
     if (result) return *result;
-    context.err << "cellblock " << chosen->get_name() << ": " << result.error().sentence() << "\n";
+    context.err << name << ": " << result.error().sentence() << "\n";
     return kFailed;
 }
 

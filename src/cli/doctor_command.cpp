@@ -85,7 +85,7 @@ Action declare_doctor(CLI::App& app, const Context& context) {
                if (!level) throw CLI::ValidationError("--isolation", level.error().sentence());
                options->level = *level;
            },
-           "the level that is asked for: full or namespaced (full)")
+           "the level that is asked for: full or namespaced (default: full)")
         ->type_name("LEVEL");
     app.add_flag("--json", options->json, "print JSON");
     return [options, &context]() -> Result<int> {

@@ -120,34 +120,46 @@ Result<int> install(const Options& options, const Context& context) {
 }  // namespace
 
 Action declare_install(CLI::App& app, const Context& context) {
+    app.footer(
+        "Examples:\n"
+        "  cellblock install --python .venv/bin/python\n"
+        "  cellblock install --python .venv/bin/python --prefix .venv --name big --memory 16GiB\n"
+        "\n"
+        "The environment needs IPython, and nothing else of Jupyter. Installing again replaces the kernel.");
     auto options = std::make_shared<Options>();
     app.add_option("--python", options->python,
-                   "interpreter of the environment that cells run in, e.g. .venv/bin/python (the active "
-                   "environment's, "
-                   "else python3 in PATH)")
+                   "interpreter of the environment that cells run in (default: the active environment's, "
+                   "else python3 in "
+                   "PATH)")
         ->type_name("PATH");
-    auto* where = app.add_option_group("Where", "one of (--user)");
-    where->add_flag("--user", options->user, "for this user: $JUPYTER_DATA_DIR, else ~/.local/share/jupyter");
-    where
-        ->add_option("--prefix", options->prefix,
-                     "in DIRECTORY/share/jupyter, e.g. the environment that Jupyter runs in")
-        ->type_name("DIRECTORY");
-    where->add_flag("--sys-prefix", options->sys_prefix, "in the environment of --python");
-    where->require_option(0, 1);
-    app.add_option("--name", options->name, "name of the kernelspec (cellblock)")->type_name("NAME");
-    app.add_option("--display-name", options->display_name, "what front ends show (Python (sandboxed))")
+    app.add_option("--name", options->name, "name of the kernelspec (default: cellblock)")->type_name("NAME");
+    app.add_option("--display-name", options->display_name,
+                   "what front ends show (default: Python (sandboxed))")
         ->type_name("TEXT");
-    auto* limits =
-        app.add_option_group("Recorded for the kernel", "what \"cellblock kernel\" will be started with");
-    declare_kernel_options(*limits, [options](const KernelOption& option, const std::string& text) {
+
+    const std::string where = "Where, one of";
+    auto* user =
+        app.add_flag("--user", options->user,
+                     "for this user, in $JUPYTER_DATA_DIR or ~/.local/share/jupyter (this is the default)");
+    auto* prefix = app.add_option("--prefix", options->prefix,
+                                  "in DIRECTORY/share/jupyter: for the Jupyter of the environment DIRECTORY")
+                       ->type_name("DIRECTORY");
+    auto* sys_prefix = app.add_flag("--sys-prefix", options->sys_prefix, "in the environment of --python");
+    user->excludes(prefix, sys_prefix)->group(where);
+    prefix->excludes(sys_prefix)->group(where);
+    sys_prefix->group(where);
+
+    const std::string recorded = "Settings of the kernel, recorded in its kernelspec";
+    declare_kernel_options(app, recorded, [options](const KernelOption& option, const std::string& text) {
         options->kernel_options.insert(options->kernel_options.end(), {std::string(option.flag), text});
         if (option.flag == "--isolation") options->isolation = text;
     });
-    limits
-        ->add_option("--kernel-arg", options->kernel_arguments,
-                     "one more argument, recorded as it is; may be repeated, e.g. --kernel-arg=--debug")
+    app.add_option("--kernel-arg", options->kernel_arguments,
+                   "any other argument for \"cellblock kernel\" or IPython, as it is; may be repeated: "
+                   "--kernel-arg=--InteractiveShell.colors=NoColor")
         ->type_name("ARG")
-        ->allow_extra_args(false);
+        ->allow_extra_args(false)
+        ->group(recorded);
     return [options, &context] { return install(*options, context); };
 }
 

@@ -29,12 +29,17 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     return row.back();
 }
 
+bool is_shortened(std::string_view name, std::string_view flag) {
+    constexpr size_t kLeast = std::string_view("--mem").size();
+    return name.size() >= kLeast && flag.starts_with(name);
+}
+
 Result<void> check_spelling(const std::vector<std::string>& arguments) {
     for (const std::string& argument : arguments) {
         const std::string name = argument.substr(0, argument.find('='));
         if (!name.starts_with("--")) continue;
         for (const KernelOption& option : kernel_options())
-            if (edit_distance(name, option.flag) <= kMisspelling)
+            if (edit_distance(name, option.flag) <= kMisspelling || is_shortened(name, option.flag))
                 return Error("there is no option " + name)
                     .with_remedy("Did you mean " + std::string(option.flag) + "?");
     }
@@ -56,9 +61,10 @@ Options declare(CLI::App& app) {
     app.add_option("--python", options->launch.python, "interpreter of the environment that cells run in")
         ->required()
         ->type_name("PATH");
-    declare_kernel_options(app, [options](const KernelOption& option, const std::string& text) {
-        option.apply(text, options->launch).value();  // checked just before
-    });
+    declare_kernel_options(app, "Settings of the jail",
+                           [options](const KernelOption& option, const std::string& text) {
+                               option.apply(text, options->launch).value();  // checked just before
+                           });
     return options;
 }
 

@@ -19,6 +19,13 @@ constexpr double kLeastCpus = 0.01;
 constexpr double kMostCpus = 4096;
 constexpr std::chrono::hours kLongestWallTime{24 * 365};
 
+// As it would be typed: 2GiB.
+std::string typed(Bytes size) {
+    std::string text = to_text(size);
+    if (const size_t zero = text.find(".0 "); zero != std::string::npos) text.erase(zero, 3);
+    return text;
+}
+
 Result<double> parse_number(const std::string& text) {
     double number = 0;
     const auto [rest, error] =
@@ -84,13 +91,13 @@ Result<void> apply_profile(const std::string& text, LaunchOptions&) {
 // clang-format off
 constexpr std::array kOptions{
     KernelOption{"--memory", "SIZE", "memory of everything in the jail together, e.g. 512MiB, 4GiB",
-                 [] { return to_text(LaunchOptions{}.limits.memory); }, apply_memory},
+                 [] { return typed(LaunchOptions{}.limits.memory); }, apply_memory},
     KernelOption{"--processes", "N", "processes and threads in the jail",
                  [] { return std::to_string(LaunchOptions{}.limits.processes); }, apply_processes},
     KernelOption{"--cpus", "X", "CPU time per second, in cores, e.g. 1.5",
                  [] { return std::string("all cores"); }, apply_cpus},
     KernelOption{"--scratch", "SIZE", "size of the private /tmp and home directory together",
-                 [] { return to_text(LaunchOptions{}.limits.scratch); }, apply_scratch},
+                 [] { return typed(LaunchOptions{}.limits.scratch); }, apply_scratch},
     KernelOption{"--wall-time", "DURATION", "how long one cell may run, e.g. 60s, 5m, or none",
                  [] { return to_text(LaunchOptions{}.wall_time); }, apply_wall_time},
     KernelOption{"--isolation", "LEVEL", "full: hard limits through cgroups; namespaced: memory is sampled",
@@ -115,7 +122,8 @@ std::span<const KernelOption> kernel_options() {
 }
 
 void declare_kernel_options(
-    CLI::App& app, const std::function<void(const KernelOption& option, const std::string& text)>& take) {
+    CLI::App& app, const std::string& group,
+    const std::function<void(const KernelOption& option, const std::string& text)>& take) {
     for (const KernelOption& option : kOptions) {
         const std::string flag(option.flag);
         app.add_option_function<std::string>(
@@ -126,8 +134,9 @@ void declare_kernel_options(
                        throw CLI::ValidationError(flag, applied.error().sentence());
                    take(option, text);
                },
-               std::string(option.meaning) + " (" + option.standard() + ")")
-            ->type_name(std::string(option.value));
+               std::string(option.meaning) + " (default: " + option.standard() + ")")
+            ->type_name(std::string(option.value))
+            ->group(group);
     }
 }
 

@@ -27,9 +27,11 @@ struct KernelOption {
 };
 std::span<const KernelOption> kernel_options();
 
-/// Adds all of them to `app`; `take` gets each one given, after its value has been checked.
+/// Adds all of them to `app`, below the heading `group` of its help; `take` gets each one given, after its
+/// value has been checked.
 void declare_kernel_options(
-    CLI::App& app, const std::function<void(const KernelOption& option, const std::string& text)>& take);
+    CLI::App& app, const std::string& group,
+    const std::function<void(const KernelOption& option, const std::string& text)>& take);
 
 /// Would `cellblock kernel` accept these arguments? The error says what is wrong with them.
 Result<void> check_kernel_arguments(const std::vector<std::string>& arguments);

@@ -56,11 +56,10 @@ Action declare_uninstall(CLI::App& app, const Context& context) {
     app.footer("Only kernels that \"cellblock install\" made are removed.");
     auto options = std::make_shared<Options>();
     app.add_option("name", options->name, "name of the kernelspec")->required()->type_name("NAME");
-    auto* where = app.add_option_group("Where", "one of (everywhere that Jupyter looks)");
-    where->add_flag("--user", options->user, "this user's");
-    where->add_option("--prefix", options->prefix, "the one in DIRECTORY/share/jupyter")
-        ->type_name("DIRECTORY");
-    where->require_option(0, 1);
+    auto* user = app.add_flag("--user", options->user, "only this user's (default: wherever Jupyter looks)");
+    app.add_option("--prefix", options->prefix, "only the one in DIRECTORY/share/jupyter")
+        ->type_name("DIRECTORY")
+        ->excludes(user);
     return [options, &context] { return uninstall(*options, context); };
 }
 

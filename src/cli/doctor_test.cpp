@@ -1,0 +1,57 @@
+// The verdict over made-up hosts.
+#include "cli/doctor.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace cellblock::cli {
+namespace {
+
+using jail::Probe;
+using testing::HasSubstr;
+using testing::Not;
+
+std::vector<Probe> host(Probe::Status full, Probe::Status namespaced) {
+    return {{"Landlock", Probe::Status::degraded, "ABI 1", "Use Linux 6.2 or newer."},
+            {jail::kNamespacedJailProbe, namespaced, "made in 3 ms", ""},
+            {jail::kFullJailProbe, full, "no cgroup", "Run cellblock delegate."}};
+}
+
+TEST(Doctor, ALevelIsEnforceableWhenItsJailCouldBeMade) {
+    const auto probes = host(Probe::Status::missing, Probe::Status::ok);
+    EXPECT_FALSE(can_enforce(probes, jail::Level::full));
+    EXPECT_TRUE(can_enforce(probes, jail::Level::namespaced));
+    EXPECT_TRUE(can_enforce(host(Probe::Status::degraded, Probe::Status::ok), jail::Level::full));
+}
+
+TEST(Doctor, AProbeThatWasNotMadeEnforcesNothing) {
+    EXPECT_FALSE(can_enforce({}, jail::Level::full));
+    EXPECT_FALSE(can_enforce({}, jail::Level::namespaced));
+}
+
+TEST(Doctor, TheTextSaysWhatToDo) {
+    const std::string text =
+        diagnosis_text(host(Probe::Status::missing, Probe::Status::ok), jail::Level::full);
+    EXPECT_THAT(text, HasSubstr("Landlock: Use Linux 6.2 or newer."));
+    EXPECT_THAT(text, HasSubstr("can enforce: namespaced."));
+    EXPECT_THAT(text, HasSubstr("--isolation full would not start here"));
+    EXPECT_THAT(diagnosis_text(host(Probe::Status::ok, Probe::Status::ok), jail::Level::full),
+                Not(HasSubstr("would not start")));
+    EXPECT_THAT(diagnosis_text(host(Probe::Status::missing, Probe::Status::missing), jail::Level::full),
+                HasSubstr("can enforce: none."));
+}
+
+TEST(Doctor, TheJsonSaysTheSame) {
+    const auto report = nlohmann::json::parse(
+        diagnosis_json(host(Probe::Status::missing, Probe::Status::ok), jail::Level::namespaced));
+    EXPECT_EQ(report["isolation"], "namespaced");
+    EXPECT_EQ(report["enforceable"], true);
+    EXPECT_EQ(report["levels"]["full"], false);
+    EXPECT_EQ(report["probes"].size(), 3U);
+    EXPECT_EQ(report["probes"][0]["status"], "degraded");
+}
+
+}  // namespace
+}  // namespace cellblock::cli
