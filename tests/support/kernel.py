@@ -45,6 +45,7 @@ class Kernel:
     def __init__(self, argv, env=None, user=None, cwd=None, transport="tcp", ip="127.0.0.1", key=None,
                  connection=None, stderr_file=None, interrupt_mode="signal", client=True):
         self.user = user
+        self.was_shut_down = False
         self.interrupt_mode = interrupt_mode
         self.directory = Path(tempfile.mkdtemp(prefix="kernel-under-test-"))
         # Everything that a kernel may write on the host lands in here, so that leftovers can be seen.
@@ -135,6 +136,9 @@ class Kernel:
         else:
             os.killpg(self.process.pid, signal.SIGINT)
 
+    def open_descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def stderr(self):
         self._stderr.flush()
         return Path(self._stderr.name).read_text(errors="replace")
@@ -152,6 +156,7 @@ class Kernel:
         msg_id = messages.send(self.client, "shutdown_request", {"restart": restart}, "control")
         reply = messages.reply_to(self.client, msg_id, "control")
         self.wait()
+        self.was_shut_down = True
         return reply["content"]
 
     def kill(self):

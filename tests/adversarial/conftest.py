@@ -1,0 +1,86 @@
+"""Every attack is made twice, against a kernel of root and against one of an ordinary user. Afterwards, whatever it
+was: the next cell is answered, the host is as it was, and nothing is left when the kernel has ended.
+"""
+
+import os
+import pwd
+import time
+
+import pytest
+
+from support.host import Canaries
+from support.installation import Installation
+from support.kernel import Kernel
+from support.users import User, can_reach, ordinary_user
+
+# Small enough that bombs go off quickly, large enough for IPython and a child or two.
+SMALL_LIMITS = ("--memory=256MiB", "--processes=64")
+ANSWER_WITHIN = 10
+
+
+@pytest.fixture(scope="session", params=["root", "user"])
+def user(request):
+    """Who starts the kernel: None for root, who runs the tests; else an ordinary user."""
+    if os.geteuid() != 0:
+        if request.param == "root":
+            pytest.skip("needs root to attack a kernel of root")
+        entry = pwd.getpwuid(os.geteuid())
+        return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return ordinary_user() if request.param == "user" else None
+
+
+@pytest.fixture(scope="session")
+def reachable_installation(installation, user, tmp_path_factory):
+    """Binary and environment where this user can reach them, with cgroups that are theirs."""
+    if user is None or user.uid == os.geteuid():
+        return installation
+    given = installation.run("delegate", user.name)
+    assert given.returncode == 0, given.stdout + given.stderr
+    if can_reach(user, installation.binary) and can_reach(user, installation.python):
+        return installation
+    base = tmp_path_factory.getbasetemp()
+    for directory in (base.parent, base):  # pytest makes them for its own user only
+        directory.chmod(0o755)
+    copy = tmp_path_factory.mktemp("installation")
+    copy.chmod(0o755)
+    return installation.copy_to(copy)
+
+
+@pytest.fixture
+def guarded(public_directory, user):
+    guard = Canaries(public_directory / "canaries", user)
+    yield guard
+    guard.close()
+
+
+@pytest.fixture
+def jailed(reachable_installation: Installation, guarded, public_directory, user):
+    """Starts kernels with the given limits; the global promises are checked at the end, for each."""
+    started = []
+
+    def start(*kernel_args, **options):
+        spec = reachable_installation.install(public_directory / "prefix", f"attacked-{len(started)}",
+                                              *(kernel_args or SMALL_LIMITS))
+        identity = user if user is not None and user.uid != os.geteuid() else None
+        kernel = Kernel(spec.argv, user=identity, interrupt_mode=spec.interrupt_mode, **options)
+        started.append(kernel)
+        return kernel
+
+    yield start
+    try:
+        for kernel in started:
+            if not kernel.was_shut_down:
+                assert_unharmed(kernel)
+        guarded.check()
+        for kernel in started:
+            kernel.close()
+    finally:
+        for kernel in started:
+            kernel.discard()
+
+
+def assert_unharmed(kernel):
+    began = time.monotonic()
+    assert kernel.process.poll() is None, f"the kernel process ended: {kernel.stderr()!r}"
+    assert kernel.run("1 + 1", timeout=ANSWER_WITHIN).result == "2"
+    assert time.monotonic() - began < ANSWER_WITHIN
