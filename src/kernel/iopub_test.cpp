@@ -107,6 +107,33 @@ TEST(Iopub, LosesNothingToASlowReaderAndAsksTheProducerToWait) {
     EXPECT_FALSE(f.iopub->backlogged());
 }
 
+TEST(Iopub, BigMessagesAreHeldBackByBytesAndNotByCount) {
+    Fixture f;
+    auto subscriber = f.subscribe(1000);
+    const auto publish_big = [&] {
+        protocol::Message message;
+        message.identities = {"topic"};
+        message.header = "{}";
+        message.content = "{\"x\": \"" + std::string(8U << 20U, 'x') + "\"}";
+        f.iopub->publish(std::move(message));
+    };
+    // Far fewer than the high-water mark; more bytes than may be in flight.
+    for (int i = 0; i < 12; ++i) publish_big();
+    EXPECT_TRUE(f.pressure);
+    int received = 0;
+    for (int i = 0; i < 500 && received < 13; ++i) {
+        zmq::message_t frame;
+        if (subscriber.recv(frame, zmq::recv_flags::dontwait)) {
+            while (frame.more()) (void)!subscriber.recv(frame).has_value();
+            ++received;
+        }
+        frame = zmq::message_t();
+        f.iopub->serve();
+    }
+    EXPECT_EQ(received, 13) << "the welcome and all the big ones";
+    EXPECT_FALSE(f.pressure);
+}
+
 TEST(Iopub, ASubscriberThatNeverReadsIsGivenUpAfterTheDeadline) {
     Fixture f;
     auto dead = f.subscribe(10);
