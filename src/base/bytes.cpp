@@ -46,7 +46,8 @@ Result<Bytes> parse_bytes(std::string_view text) {
     };
     double number = 0;
     const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-    if (error != std::errc{} || number < 0) return fail();
+    // from_chars reads "nan" and "inf" too; no comparison holds for the former.
+    if (error != std::errc{} || !(number >= 0)) return fail();
     std::string_view unit_name(rest, static_cast<size_t>(text.data() + text.size() - rest));
     while (!unit_name.empty() && unit_name.front() == ' ') unit_name.remove_prefix(1);
     for (const Unit& unit : kUnits) {

@@ -22,18 +22,22 @@ EventLoop::EventLoop(UniqueFd epoll, UniqueFd wakeup) : epoll_(std::move(epoll))
 }
 
 void EventLoop::watch(int fd, uint32_t events, Callback callback) {
-    epoll_event event{};
-    event.events = events;
-    event.data.fd = fd;
-    CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
-    entries_[fd] = std::make_shared<Callback>(std::move(callback));
+    const uint32_t generation = ++generation_;
+    control(EPOLL_CTL_ADD, fd, generation, events);
+    entries_[fd] = {std::make_shared<Callback>(std::move(callback)), generation};
 }
 
 void EventLoop::change(int fd, uint32_t events) {
+    const auto entry = entries_.find(fd);
+    CHECK(entry != entries_.end());
+    control(EPOLL_CTL_MOD, fd, entry->second.generation, events);
+}
+
+void EventLoop::control(int operation, int fd, uint32_t generation, uint32_t events) {
     epoll_event event{};
     event.events = events;
-    event.data.fd = fd;
-    CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0);
+    event.data.u64 = uint64_t{generation} << 32 | static_cast<uint32_t>(fd);
+    CHECK(::epoll_ctl(epoll_.get(), operation, fd, &event) == 0);
 }
 
 void EventLoop::unwatch(int fd) {
@@ -71,10 +75,11 @@ void EventLoop::wait_and_run(std::chrono::milliseconds timeout) {
     CHECK(n >= 0 || errno == EINTR);
     for (int i = 0; i < n; ++i) {
         const epoll_event& event = ready.at(static_cast<size_t>(i));
-        // An earlier callback of this round may have unwatched it.
-        const auto entry = entries_.find(event.data.fd);
-        if (entry == entries_.end()) continue;
-        const Entry callback = entry->second;
+        const auto fd = static_cast<int>(static_cast<uint32_t>(event.data.u64));
+        // An earlier callback of this round may have unwatched it, and even watched another of the same number.
+        const auto entry = entries_.find(fd);
+        if (entry == entries_.end() || entry->second.generation != event.data.u64 >> 32) continue;
+        const std::shared_ptr<Callback> callback = entry->second.callback;
         (*callback)(event.events);
     }
 }

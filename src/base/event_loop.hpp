@@ -45,11 +45,17 @@ class EventLoop {
     EventLoop(UniqueFd epoll, UniqueFd wakeup);
     void run_posted();
 
-    // Shared, so that a callback that unwatches itself is not destroyed while it runs.
-    using Entry = std::shared_ptr<Callback>;
+    struct Entry {
+        // Shared, so that a callback that unwatches itself is not destroyed while it runs.
+        std::shared_ptr<Callback> callback;
+        // Tells it from an earlier one of the same number, whose readiness may still be in the list being served.
+        uint32_t generation = 0;
+    };
+    void control(int operation, int fd, uint32_t generation, uint32_t events);
     UniqueFd epoll_;
     UniqueFd wakeup_;
     std::unordered_map<int, Entry> entries_;
+    uint32_t generation_ = 0;
     std::mutex posted_mutex_;
     std::vector<Task> posted_;
 };
