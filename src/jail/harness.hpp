@@ -32,11 +32,12 @@ class JailTest : public ::testing::TestWithParam<Mode> {
 };
 
 std::vector<Mode> all_modes();
+std::vector<Mode> modes_of(Level level);
 std::string mode_name(const ::testing::TestParamInfo<Mode>& info);
 
-#define INSTANTIATE_IN_EVERY_MODE(Suite)                                                                 \
-    INSTANTIATE_TEST_SUITE_P(Modes, Suite, ::testing::ValuesIn(::cellblock::jail::testing::all_modes()), \
-                             ::cellblock::jail::testing::mode_name)
+#define INSTANTIATE_IN_MODES(Suite, modes) \
+    INSTANTIATE_TEST_SUITE_P(Modes, Suite, ::testing::ValuesIn(modes), ::cellblock::jail::testing::mode_name)
+#define INSTANTIATE_IN_EVERY_MODE(Suite) INSTANTIATE_IN_MODES(Suite, ::cellblock::jail::testing::all_modes())
 
 /// How a command ended and what it said.
 struct Outcome {

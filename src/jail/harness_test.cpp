@@ -135,6 +135,12 @@ std::vector<Mode> all_modes() {
             {"UserNamespaced", true, Level::namespaced}};
 }
 
+std::vector<Mode> modes_of(Level level) {
+    std::vector<Mode> modes = all_modes();
+    std::erase_if(modes, [level](const Mode& mode) { return mode.level != level; });
+    return modes;
+}
+
 std::string mode_name(const ::testing::TestParamInfo<Mode>& info) {
     return info.param.name;
 }
@@ -160,7 +166,12 @@ void JailTest::in_mode(const std::function<void(Plan plan)>& body) {
     ASSERT_GE(pid, 0);
     if (pid == 0) {
         if (mode.ordinary_user && root) become(ordinary_uid());
-        body(plan);
+        try {
+            body(plan);
+        } catch (const std::exception& error) {
+            ADD_FAILURE() << "exception: "
+                          << error.what();  // must not reach gtest, which would run the other tests here
+        }
         std::cout.flush();
         std::_Exit(HasFailure() ? 1 : IsSkipped() ? 2 : 0);
     }

@@ -1,0 +1,269 @@
+// Limits, each below and above its value: what the jailed code sees, and what the counters prove.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <iostream>
+#include <set>
+#include <thread>
+
+#include "jail/harness.hpp"
+#include "jail/policy/limits.hpp"
+
+namespace cellblock::jail::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+class LimitsInside : public JailTest {};
+INSTANTIATE_IN_EVERY_MODE(LimitsInside);
+class HardLimitsInside : public JailTest {};
+INSTANTIATE_IN_MODES(HardLimitsInside, modes_of(Level::full));
+class SampledLimitsInside : public JailTest {};
+INSTANTIATE_IN_MODES(SampledLimitsInside, modes_of(Level::namespaced));
+
+constexpr size_t kMiB = 1 << 20;
+
+size_t number(const std::vector<std::string>& arguments, size_t index) {
+    return std::stoul(arguments.at(index));
+}
+
+INSIDE(touch_memory) {
+    const size_t size = number(arguments, 0) * kMiB;
+    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return errno;
+    std::memset(memory, 1, size);
+    return 0;
+}
+
+INSIDE(fill_file) {
+    const int fd = arguments.at(0) == "memfd" ? ::memfd_create("x", 0)
+                                              : ::open(arguments.at(0).c_str(), O_CREAT | O_WRONLY, 0600);
+    if (fd < 0) return errno;
+    const std::string block(kMiB, 'x');
+    for (size_t i = 0; i < number(arguments, 1); ++i)
+        if (::write(fd, block.data(), block.size()) != static_cast<ssize_t>(block.size())) {
+            std::cout << i << " MiB\n";
+            return errno;
+        }
+    return 0;
+}
+
+TEST_P(HardLimitsInside, MemoryBelowTheLimitIsFineAndAboveItIsKilledAndProven) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(inside(*jail, "touch_memory", {"96"}).exit.code, 0);
+        const Counters before = jail->counters().value();
+        EXPECT_EQ(before.oom_kills, 0);
+        EXPECT_GT(before.memory_peak, static_cast<int64_t>(96 * kMiB));
+
+        const Outcome killed = inside(*jail, "touch_memory", {"160"});
+        EXPECT_EQ(killed.exit.signal, SIGKILL);
+        EXPECT_FALSE(killed.init_lost);
+        const Counters after = jail->counters().value();
+        EXPECT_EQ(after.oom_kills - before.oom_kills, 1);
+        EXPECT_GT(after.memory_limit_hits, before.memory_limit_hits);
+        EXPECT_LE(after.memory_peak, static_cast<int64_t>(plan.limits.memory.count));
+        EXPECT_EQ(run(*jail, {"/bin/true"}).exit.code, 0) << "the jail goes on";
+    });
+}
+
+INSIDE(touch_in_children) {
+    for (int i = 0; i < 4; ++i)
+        if (::fork() == 0) {
+            std::string memory(60 * kMiB, 'x');
+            ::pause();
+        }
+    while (::wait(nullptr) > 0) {
+    }
+    return 0;
+}
+
+TEST_P(HardLimitsInside, TheMemoryLimitCountsChildrenMemoryFilesAndScratch) {
+    in_mode([](Plan plan) {
+        plan.limits.scratch = 512_MiB;
+        plan.limits.shared_memory = 512_MiB;
+        plan.limits.file_size = 512_MiB;
+        auto jail = Jail::start(plan).value();
+        ASSERT_TRUE(jail->spawn(command(inside_command("touch_in_children"))));
+        for (int i = 0; i < 500 && jail->counters().value().oom_kills == 0; ++i)
+            std::this_thread::sleep_for(10ms);
+        EXPECT_GE(jail->counters().value().oom_kills, 1);
+        ASSERT_TRUE(jail->kill_all());
+        wait_events(*jail);
+
+        EXPECT_EQ(inside(*jail, "fill_file", {"memfd", "200"}).exit.signal, SIGKILL);
+        ASSERT_TRUE(jail->kill_all());
+        EXPECT_EQ(inside(*jail, "fill_file", {"/dev/shm/file", "200"}).exit.signal, SIGKILL);
+    });
+}
+
+TEST_P(SampledLimitsInside, WithoutAMemoryCgroupThereAreNoMemoryFiles) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(inside(*jail, "fill_file", {"memfd", "1"}).exit.code, EPERM);
+    });
+}
+
+TEST_P(LimitsInside, OneAbsurdAllocationIsAnErrorAndNoEnd) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(inside(*jail, "touch_memory", {"100000"}).exit.code, ENOMEM);
+    });
+}
+
+INSIDE(count_forks) {
+    int count = 0;
+    int error = 0;
+    for (; count < 10'000; ++count) {
+        const pid_t pid = ::fork();
+        if (pid == 0) ::pause();
+        if (pid < 0) {
+            error = errno;
+            break;
+        }
+    }
+    std::cout << count << "\n";
+    return error;
+}
+
+INSIDE(count_threads) {
+    int count = 0;
+    try {
+        for (; count < 10'000; ++count) std::thread([] { ::pause(); }).detach();
+    } catch (const std::system_error& error) {
+        std::cout << count << std::endl;
+        ::_exit(error.code().value());
+    }
+    return 0;
+}
+
+TEST_P(LimitsInside, ProcessesAndThreadsStopAtTheirLimit) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        for (const char* kind : {"count_forks", "count_threads"}) {
+            const Outcome outcome = inside(*jail, kind);
+            EXPECT_EQ(outcome.exit.code, EAGAIN);
+            EXPECT_EQ(outcome.output, std::to_string(plan.limits.processes - 1) + "\n")
+                << kind << ": the worker is one";
+            ASSERT_TRUE(jail->kill_all());
+        }
+        if (plan.level == Level::full) {
+            EXPECT_EQ(jail->counters().value().process_limit_hits, 2);
+        }
+    });
+}
+
+TEST_P(LimitsInside, ABombInOneJailLeavesAnotherItsProcesses) {
+    in_mode([](const Plan& plan) {
+        auto bomb = Jail::start(plan).value();
+        auto other = Jail::start(plan).value();
+        EXPECT_EQ(inside(*bomb, "count_forks").exit.code, EAGAIN);  // its children are still there
+        EXPECT_EQ(inside(*other, "count_forks").output, std::to_string(plan.limits.processes - 1) + "\n");
+    });
+}
+
+TEST_P(LimitsInside, ScratchAndSharedMemoryEndAtTheirSize) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        const Outcome scratch = inside(*jail, "fill_file", {"/tmp/file", "100"});
+        EXPECT_EQ(scratch.exit.code, ENOSPC);
+        EXPECT_EQ(scratch.output, "16 MiB\n");
+        // One file system: what is in /tmp is missing in HOME.
+        EXPECT_EQ(inside(*jail, "fill_file", {"/home/cell/file", "100"}).output, "0 MiB\n");
+        EXPECT_EQ(inside(*jail, "fill_file", {"/dev/shm/file", "100"}).output, "8 MiB\n");
+    });
+}
+
+TEST_P(LimitsInside, ScratchEndsAtItsInodes) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        const Outcome outcome = shell(*jail,
+                                      "i=0; while true > /tmp/$i; do i=$((i+1)); [ $i -gt 2000 ] && break; done "
+                                      "2>/dev/null; ls /tmp | wc -l");
+        const int files = std::stoi(outcome.output);
+        EXPECT_LT(files, 512);
+        EXPECT_GT(files, 480);
+    });
+}
+
+INSIDE(rlimits) {
+    for (const auto& argument : arguments) {
+        rlimit limit{};
+        ::getrlimit(static_cast<__rlimit_resource>(std::stoi(argument)), &limit);
+        std::cout << limit.rlim_cur << " " << limit.rlim_max << "\n";
+    }
+    return 0;
+}
+
+TEST_P(LimitsInside, EveryRowOfResourceLimitsIsUniqueJustifiedAndInForce) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        std::vector<std::string> resources;
+        std::string wanted;
+        std::set<int> seen;
+        for (const auto& row : policy::resource_limits(plan.level, plan.limits)) {
+            EXPECT_TRUE(seen.insert(row.resource).second) << row.name;
+            EXPECT_GE(std::strlen(row.reason), 5U) << row.name;
+            rlimit host{};
+            ::getrlimit(static_cast<__rlimit_resource>(row.resource), &host);
+            const rlim_t hard = std::min(row.hard, host.rlim_max);
+            wanted += std::to_string(std::min(row.soft, hard)) + " " + std::to_string(hard) + "\n";
+            resources.push_back(std::to_string(row.resource));
+        }
+        EXPECT_EQ(inside(*jail, "rlimits", resources).output, wanted);
+    });
+}
+
+TEST_P(LimitsInside, ACrashLeavesNoCore) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(shell(*jail, "cd /tmp; kill -ABRT $$").exit.signal, SIGABRT);
+        EXPECT_EQ(shell(*jail, "ls -A /tmp").output, "");
+    });
+}
+
+TEST_P(LimitsInside, CpuTimeIsCounted) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        const int64_t before = jail->counters().value().cpu_time_us;
+        EXPECT_EQ(shell(*jail, "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done").exit.code, 0);
+        const int64_t used = jail->counters().value().cpu_time_us - before;
+        EXPECT_GT(used, 50'000);
+        EXPECT_LT(used, 10'000'000);
+    });
+}
+
+TEST_P(HardLimitsInside, CpuRateIsBounded) {
+    in_mode([](Plan plan) {
+        plan.limits.cpus = 0.25;
+        auto jail = Jail::start(plan).value();
+        ASSERT_TRUE(jail->spawn(command({"/bin/sh", "-c", "while :; do :; done & while :; do :; done"})));
+        const int64_t before = jail->counters().value().cpu_time_us;
+        std::this_thread::sleep_for(1s);
+        const int64_t used = jail->counters().value().cpu_time_us - before;
+        EXPECT_GT(used, 50'000);
+        EXPECT_LT(used, 400'000) << "a quarter of a core, and one period of slack";
+    });
+}
+
+TEST_P(LimitsInside, MemoryIsSampledWithoutACgroup) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        ASSERT_TRUE(jail->spawn(command(inside_command("touch_in_children"))));
+        int64_t most = 0;
+        for (int i = 0; i < 300 && most < static_cast<int64_t>(100 * kMiB); ++i) {
+            most = std::max(most, jail->counters().value().memory_current);
+            std::this_thread::sleep_for(10ms);
+        }
+        EXPECT_GE(most, static_cast<int64_t>(100 * kMiB));
+    });
+}
+
+}  // namespace
+}  // namespace cellblock::jail::testing
