@@ -36,7 +36,7 @@ std::string generated_text(std::string_view generator, const Plan& plan, const I
     if (generator == "host.conf") return "multi on\n";
     if (generator == "machine-id") return std::string(32, '0') + "\n";
     if (generator == "shells") return "/bin/sh\n/bin/bash\n";
-    check_failed("every text row has a generator", std::source_location::current());
+    check_failed("every text row has a generator", __FILE__, __LINE__, static_cast<const char*>(__func__));
 }
 
 // The descriptor of a detached copy of the tree at `source`; needs no trust in paths afterwards.
