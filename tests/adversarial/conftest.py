@@ -53,14 +53,27 @@ def guarded(public_directory, user):
     guard.close()
 
 
+@pytest.fixture(scope="session")
+def spec_with(reachable_installation: Installation, tmp_path_factory):
+    """The kernelspec with these kernel arguments, installed once."""
+    prefix = tmp_path_factory.mktemp("kernelspecs")
+    installed = {}
+
+    def get(kernel_args):
+        if kernel_args not in installed:
+            installed[kernel_args] = reachable_installation.install(prefix, f"attacked-{len(installed)}", *kernel_args)
+        return installed[kernel_args]
+
+    return get
+
+
 @pytest.fixture
-def jailed(reachable_installation: Installation, guarded, public_directory, user):
+def jailed(spec_with, guarded, user):
     """Starts kernels with the given limits; the global promises are checked at the end, for each."""
     started = []
 
     def start(*kernel_args, **options):
-        spec = reachable_installation.install(public_directory / "prefix", f"attacked-{len(started)}",
-                                              *(kernel_args or SMALL_LIMITS))
+        spec = spec_with(kernel_args or SMALL_LIMITS)
         identity = user if user is not None and user.uid != os.geteuid() else None
         kernel = Kernel(spec.argv, user=identity, interrupt_mode=spec.interrupt_mode, **options)
         started.append(kernel)
