@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -32,8 +33,8 @@ struct Venv {
     std::string directory;
     std::string home;  // the directory of the base interpreter; absolute
     bool home_was_relative = false;
-    bool system_site_packages = false;
-    std::string version;  // as recorded when it was made: "3.11.2"
+    bool system_site_packages = true;  // as in Lib/site.py when nothing is said
+    std::string version;               // as recorded when it was made: "3.11.2"
 };
 
 struct Version {
@@ -50,6 +51,12 @@ std::string trimmed(std::string_view text) {
     const size_t first = text.find_first_not_of(kBlank);
     if (first == std::string_view::npos) return "";
     return std::string(text.substr(first, text.find_last_not_of(kBlank) - first + 1));
+}
+
+std::string lower_case(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
 }
 
 bool is_there(const fs::path& path) {
@@ -146,16 +153,14 @@ std::optional<Venv> read_pyvenv_cfg(const std::string& python) {
         for (std::string line; std::getline(lines, line);) {
             const size_t equals = line.find('=');
             if (equals == std::string::npos) continue;
-            std::string key = trimmed(line.substr(0, equals));
-            std::string value = trimmed(line.substr(equals + 1));
-            std::transform(key.begin(), key.end(), key.begin(),
-                           [](unsigned char c) { return std::tolower(c); });
+            const std::string key = lower_case(trimmed(line.substr(0, equals)));
+            const std::string value = trimmed(line.substr(equals + 1));
             if (key == "home" && venv.home.empty()) {
                 venv.home_was_relative = !value.starts_with('/');
                 venv.home = absolute(value, venv.directory);
             }
             if (key == "include-system-site-packages")
-                venv.system_site_packages = value == "true" || value == "True";
+                venv.system_site_packages = lower_case(value) == "true";
             if (key == "version" || key == "version_info") venv.version = value;
         }
         // Without `home`, Python takes it for no venv.

@@ -53,7 +53,8 @@ class PythonEnv : public testing::Test {
         write(prefix + "/lib/python" + version + "/os.py", "");
         fs::create_directories(root_ / prefix / "lib" / ("python" + version) / "site-packages");
     }
-    void make_venv(const std::string& prefix, const std::string& base, const std::string& more = "",
+    void make_venv(const std::string& prefix, const std::string& base,
+                   const std::string& more = "include-system-site-packages = false\n",
                    const std::string& version = "3.11") {
         link(at(base + "/bin/python3"), prefix + "/bin/python");
         write(prefix + "/pyvenv.cfg", "home = " + at(base) + "/bin\n" + more);
@@ -119,7 +120,8 @@ TEST_F(PythonEnv, AVenvBelowASymlinkedDirectoryIsShownUnderBothNames) {
 TEST_F(PythonEnv, ABaseBehindASymlinkIsShownUnderBothNames) {
     make_base("uv/python-3.12.7", "3.12");
     link("python-3.12.7", "uv/python-3.12");
-    make_venv(".venv", "uv/python-3.12", "version_info = 3.12.7\nuv = 0.5.0\n", "3.12");
+    make_venv(".venv", "uv/python-3.12",
+              "include-system-site-packages = False\nversion_info = 3.12.7\nuv = 0.5.0\n", "3.12");
     const auto environment = resolved(at(".venv/bin/python"));
     EXPECT_EQ(environment.version, "3.12");
     EXPECT_EQ(environment.base_prefix, at("uv/python-3.12"));
@@ -174,12 +176,14 @@ TEST_F(PythonEnv, ARelativeHomeIsTakenFromTheFileAndMentioned) {
     EXPECT_THAT(environment.warnings, ElementsAre(HasSubstr("relative")));
 }
 
-TEST_F(PythonEnv, SystemSitePackagesAreAddedOnlyWhenAskedFor) {
+TEST_F(PythonEnv, SystemSitePackagesAreAddedUnlessTheyAreRefused) {
     make_base("opt/python");
     add_ipython("opt/python/lib/python3.11/site-packages");
     make_venv("without", "opt/python", "include-system-site-packages = false\n");
     make_venv("with", "opt/python", "include-system-site-packages = true\n");
+    make_venv("unsaid", "opt/python", "");
     EXPECT_FALSE(resolved(at("without/bin/python")).has_ipython);
+    EXPECT_TRUE(resolved(at("unsaid/bin/python")).has_ipython);
     const auto environment = resolved(at("with/bin/python"));
     EXPECT_TRUE(environment.has_ipython);
     EXPECT_THAT(environment.site_packages, ElementsAre(at("with/lib/python3.11/site-packages"),
