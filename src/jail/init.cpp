@@ -85,7 +85,7 @@ class Init {
     bool reap() {
         while (true) {
             int status = 0;
-            const long pid = raw::call(SYS_wait4, -1, &status, WNOHANG, nullptr);
+            const long pid = raw::call(SYS_wait4, -1, &status, WNOHANG | __WALL, nullptr);
             if (pid == -ECHILD) return true;
             if (pid <= 0) return false;
             if (pid != worker_) continue;  // An orphan of the worker's.

@@ -157,7 +157,7 @@ class NativeJail final : public Jail {
             descriptors.push_back(wanted[i]);
             give_pipe(wanted[i]);
         }
-        auto answer = init_->ask(request, payload, descriptors, kSpawnTimeout);
+        auto answer = ask(request, payload, descriptors, kSpawnTimeout);
         if (answer && answer->note.error == 0) {
             worker_ = std::move(answer->descriptor);
             worker_pid_ = pid_of(worker_.get());
@@ -174,16 +174,13 @@ class NativeJail final : public Jail {
         Request request;
         request.verb = Verb::signal;
         request.signal = signal;
-        return ask(request, "signal the worker", kAnswerTimeout);
+        return act(request, "signal the worker", kAnswerTimeout);
     }
 
     Result<void> kill_all() override {
         Request request;
         request.verb = Verb::kill_all;
-        auto done = ask(request, "kill the jail's processes", kKillTimeout);
-        // A jail that cannot be emptied is no jail any more.
-        if (!done) init_->kill();
-        return done;
+        return act(request, "kill the jail's processes", kKillTimeout);
     }
 
     Result<Counters> counters() override {
@@ -208,11 +205,20 @@ class NativeJail final : public Jail {
     const Limits& limits() const override { return limits_; }
 
   private:
-    Result<void> ask(const Request& request, const char* act, std::chrono::milliseconds timeout) {
-        auto answer = init_->ask(request, "", {}, timeout);
+    /// A pid 1 that did not answer in time would answer the next question with this one's answer, and a jail
+    /// that cannot be emptied is no jail: end it. The caller learns by the event init_lost.
+    Result<InitProcess::Answer> ask(const Request& request, std::string_view payload,
+                                    const std::vector<int>& descriptors, std::chrono::milliseconds timeout) {
+        auto answer = init_->ask(request, payload, descriptors, timeout);
+        if (!answer) init_->kill();
+        return answer;
+    }
+
+    Result<void> act(const Request& request, const char* what, std::chrono::milliseconds timeout) {
+        auto answer = ask(request, "", {}, timeout);
         note_pending();
-        if (!answer) return std::move(answer).error().context(act);
-        if (answer->note.error != 0) return Error(act, answer->note.error);
+        if (!answer) return std::move(answer).error().context(what);
+        if (answer->note.error != 0) return Error(what, answer->note.error);
         return {};
     }
 

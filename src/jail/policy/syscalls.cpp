@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -156,6 +157,7 @@ constexpr Condition has(unsigned argument, uint64_t bit) { return {argument, Mat
 constexpr Condition above(unsigned argument, uint64_t value) { return {argument, Match::greater, 0, value}; }
 
 constexpr const char* kNamespaces = "makes namespaces, and with them capabilities";
+constexpr const char* kInit = "starves or kills pid 1 of the jail";
 constexpr const char* kSetuid = "setuid and setgid files could outlive the jail in a shared directory";
 constexpr const char* kDevice = "a device node could outlive the jail in a shared directory";
 constexpr const char* kFamily = "the family is not in a network namespace, or is an attack surface that no notebook needs";
@@ -174,6 +176,16 @@ constexpr ArgumentRow kRefusedArguments[] = {
     {"ioctl", is(1, TIOCSTI), always, EPERM, "types into the terminal of somebody else"},
     {"ioctl", is(1, TIOCLINUX), always, EPERM, "pastes into the console"},
     {"seccomp", has(1, SECCOMP_FILTER_FLAG_NEW_LISTENER), always, EPERM, "a listener could wave through what an older filter asks about"},
+
+    // The worker has the user id of jail-init, which must go on answering.
+    {"prlimit64", is(0, 1), always, EPERM, kInit},
+    {"sched_setaffinity", is(0, 1), always, EPERM, kInit},
+    {"sched_setscheduler", is(0, 1), always, EPERM, kInit},
+    {"sched_setparam", is(0, 1), always, EPERM, kInit},
+    {"sched_setattr", is(0, 1), always, EPERM, kInit},
+    {"setpriority", is(1, 1), always, EPERM, kInit},
+    {"setpriority", is(0, PRIO_USER), always, EPERM, kInit},
+    {"ioprio_set", is(1, 1), always, EPERM, kInit},
 
     {"chmod", has(1, S_ISUID), always, EPERM, kSetuid},
     {"chmod", has(1, S_ISGID), always, EPERM, kSetuid},

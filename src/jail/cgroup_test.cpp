@@ -1,0 +1,128 @@
+// Finding our place in the host's cgroups, on hosts of every kind; names of cgroups; limits as the kernel
+// keeps them.
+#include "jail/cgroup.hpp"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/sys.hpp"
+#include "jail/cgroup_host.hpp"
+#include "jail/harness.hpp"
+
+namespace cellblock::jail::testing {
+namespace {
+
+TEST(CgroupHost, VersionOneWithControllersMountedTogether) {
+    const CgroupHost host = parse_cgroup_host(
+        "5:memory:/user.slice/session\n4:cpu,cpuacct:/\n1:name=systemd:/x\n0::/user.slice/session\n",
+        "30 25 0:26 / /sys/fs/cgroup/memory rw,nosuid - cgroup cgroup rw,memory\n"
+        "31 25 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+        "32 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+    EXPECT_EQ(host.v1.at("memory"), "/sys/fs/cgroup/memory/user.slice/session");
+    EXPECT_EQ(host.v1.at("cpu"), "/sys/fs/cgroup/cpu,cpuacct");
+    EXPECT_EQ(host.v1.at("cpuacct"), host.v1.at("cpu"));
+    EXPECT_EQ(host.v1_mounts.at("memory"), "/sys/fs/cgroup/memory");
+    EXPECT_EQ(host.v2, "/sys/fs/cgroup/unified/user.slice/session");
+}
+
+TEST(CgroupHost, VersionTwoOnly) {
+    const CgroupHost host =
+        parse_cgroup_host("0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n",
+                          "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
+    EXPECT_TRUE(host.v1.empty());
+    EXPECT_EQ(host.v2, "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope");
+    EXPECT_EQ(host.v2_mount, "/sys/fs/cgroup");
+}
+
+TEST(CgroupHost, InAContainerTheMountShowsAPart) {
+    const CgroupHost host =
+        parse_cgroup_host("7:memory:/docker/abc\n6:pids:/docker/abc/inner\n5:cpu:/elsewhere\n",
+                          "30 25 0:26 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"
+                          "31 25 0:27 /docker/abc /sys/fs/cgroup/pids ro - cgroup cgroup rw,pids\n"
+                          "32 25 0:28 /docker/abc /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n");
+    EXPECT_EQ(host.v1.at("memory"), "/sys/fs/cgroup/memory");
+    EXPECT_EQ(host.v1.at("pids"), "/sys/fs/cgroup/pids/inner");
+    EXPECT_FALSE(host.v1.contains("cpu")) << "not visible through this mount";
+}
+
+TEST(CgroupHost, SpacesAreEscaped) {
+    const CgroupHost host =
+        parse_cgroup_host("0::/\n", "35 24 0:30 / /mnt/c\\040group rw - cgroup2 cgroup2 rw\n");
+    EXPECT_EQ(host.v2, "/mnt/c group");
+}
+
+TEST(CgroupHost, NoiseIsPassedOver) {
+    const CgroupHost host = parse_cgroup_host("\n:\nx\n0:/\n1:memory\n", "\n - \n1 2 3 - cgroup\nfoo bar\n");
+    EXPECT_TRUE(host.v1.empty());
+    EXPECT_FALSE(host.v2);
+}
+
+uint64_t own_start_time() {
+    const std::string stat = sys::read_file("/proc/self/stat", 4096).value();
+    size_t at = stat.rfind(')');
+    for (int field = 2; field < 22; ++field) at = stat.find(' ', at + 1);
+    return std::stoull(stat.substr(at));
+}
+
+TEST(CgroupName, TellsWhetherItsOwnerLives) {
+    const uint64_t start = own_start_time();
+    EXPECT_FALSE(is_stale_cgroup(cgroup_name(::getpid(), start, 0)));
+    EXPECT_TRUE(is_stale_cgroup(cgroup_name(::getpid(), start + 1, 0)))
+        << "the pid belongs to somebody else by now";
+    const pid_t gone = ::fork();
+    if (gone == 0) std::_Exit(0);
+    ::waitpid(gone, nullptr, 0);
+    EXPECT_TRUE(is_stale_cgroup(cgroup_name(gone, start, 3)));
+    for (const char* foreign : {"", "cellblock-", "cellblock-1000", "cellblock-x-1-1", "cellblock-1-1",
+                                "cellblock-1-1-", "cellblock-1-1-1x", "docker-1-1-1", "user.slice"})
+        EXPECT_FALSE(is_stale_cgroup(foreign)) << foreign;
+}
+
+class CgroupsInMode : public JailTest {};
+INSTANTIATE_IN_MODES(CgroupsInMode, modes_of(Level::full));
+
+TEST_P(CgroupsInMode, LimitsAreKeptAndTheCgroupGoesWithItsOwner) {
+    in_mode([](const Plan& plan) {
+        const Footprint before = footprint();
+        {
+            Limits limits = plan.limits;
+            limits.cpus = 0.5;
+            auto cgroup = Cgroup::create(limits, 7);
+            ASSERT_TRUE(cgroup) << cgroup.error().sentence();
+            EXPECT_GT(footprint().cgroups, before.cgroups);
+            const Counters counters = (*cgroup)->counters().value();
+            EXPECT_GE(counters.memory_current, 0);
+            EXPECT_EQ(counters.memory_limit_hits, 0);
+            EXPECT_EQ(counters.oom_kills, 0);
+            EXPECT_EQ(counters.process_limit_hits, 0);
+            EXPECT_EQ(counters.cpu_time_us, 0);
+            auto again = Cgroup::create(limits, 7);
+            ASSERT_FALSE(again);
+            EXPECT_EQ(again.error().error_number(), EEXIST);
+        }
+        EXPECT_EQ(footprint(), before);
+    });
+}
+
+TEST(Cgroups, WithoutDelegationTheErrorNamesTheRemedy) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user to whom nothing is delegated";
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        if (::setresgid(54321, 54321, 54321) != 0 || ::setresuid(54321, 54321, 54321) != 0) std::_Exit(3);
+        auto cgroup = Cgroup::create(Limits{}, 0);
+        if (cgroup) std::_Exit(4);
+        const std::string& remedy = cgroup.error().remedy();
+        const bool named =
+            remedy.find("delegate") != std::string::npos || remedy.find("Delegate") != std::string::npos;
+        std::_Exit(named && remedy.find("namespaced") != std::string::npos ? 0 : 5);
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace cellblock::jail::testing

@@ -1,0 +1,366 @@
+// What a jail sees and cannot write: every row of the mount tables, and the ways around them.
+#include "jail/view.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <set>
+
+#include "base/sys.hpp"
+#include "jail/child.hpp"
+#include "jail/harness.hpp"
+#include "jail/policy/mounts.hpp"
+#include "jail/selftest.hpp"
+
+namespace cellblock::jail::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ViewInside : public JailTest {};
+INSTANTIATE_IN_EVERY_MODE(ViewInside);
+
+TEST(MountPolicy, EveryRowIsUniqueAndHasAReason) {
+    std::set<std::string> paths;
+    for (const auto& row : policy::base_view()) {
+        EXPECT_TRUE(paths.insert(row.path).second) << row.path << " has two rows";
+        EXPECT_GE(std::strlen(row.reason), 5U) << row.path;
+    }
+    for (const auto& row : policy::process_masks()) {
+        EXPECT_TRUE(paths.insert(row.path).second) << row.path << " has two rows";
+        EXPECT_TRUE(std::string(row.path).starts_with("/proc/")) << row.path;
+        EXPECT_GE(std::strlen(row.reason), 5U) << row.path;
+    }
+    for (const auto& row : policy::namespace_quotas()) {
+        EXPECT_TRUE(paths.insert(row.path).second) << row.path << " has two rows";
+        EXPECT_GE(std::strlen(row.reason), 5U) << row.path;
+    }
+}
+
+bool can_write_below(const std::string& directory) {
+    const std::string file = directory + "/cellblock-test";
+    const int fd = ::open(file.c_str(), O_CREAT | O_WRONLY, 0600);
+    if (fd < 0) return false;
+    ::close(fd);
+    ::unlink(file.c_str());
+    return true;
+}
+
+bool exists(const std::string& path) {
+    struct stat info {};
+    return ::lstat(path.c_str(), &info) == 0;
+}
+
+void check(bool holds, const std::string& what) {
+    if (!holds) std::cout << what << "\n";
+}
+
+void check_row(const policy::ViewRow& row) {
+    const std::string path = row.path;
+    struct statvfs flags {};
+    if (exists(path)) ::statvfs(row.path, &flags);
+    const bool is_directory = fs::is_directory(path);
+    switch (row.view) {
+        case policy::View::host_tree:
+            if (!exists(path)) return;
+            check((flags.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) == (ST_RDONLY | ST_NOSUID | ST_NODEV),
+                  path + " is not ro,nosuid,nodev");
+            check(!is_directory || !can_write_below(path), path + " is writable");
+            return;
+        case policy::View::directory:
+            check(is_directory && !can_write_below(path), path + " is writable or missing");
+            return;
+        case policy::View::scratch:
+        case policy::View::shared_memory:
+            check(can_write_below(path), path + " is not writable");
+            check((flags.f_flag & (ST_NOSUID | ST_NODEV)) == (ST_NOSUID | ST_NODEV),
+                  path + " is not nosuid,nodev");
+            return;
+        case policy::View::host_device:
+            check(::open(row.path, O_RDWR) >= 0, path + " cannot be opened");
+            check(::chmod(row.path, 0600) != 0 && ::unlink(row.path) != 0, path + " can be changed");
+            return;
+        case policy::View::text:
+            check(exists(path) && ::open(row.path, O_RDONLY) >= 0, path + " cannot be read");
+            check(::open(row.path, O_WRONLY) < 0 && ::unlink(row.path) != 0, path + " can be changed");
+            return;
+        case policy::View::symlink:
+        case policy::View::host_symlink:
+            check(!exists(path) || ::unlink(row.path) != 0, path + " can be removed");
+            return;
+        case policy::View::processes:
+            check(exists("/proc/self/status"), "no /proc");
+            return;
+        case policy::View::terminals:
+            check(::open("/dev/ptmx", O_RDWR | O_NOCTTY) >= 0, "no terminals");
+            return;
+    }
+}
+
+void check_mask(const policy::MaskRow& row) {
+    const std::string path = row.path;
+    if (!exists(path)) return;
+    if (row.mask == policy::Mask::hidden) {
+        char byte;
+        const int fd = ::open(row.path, O_RDONLY);
+        if (fs::is_directory(path))
+            check(fs::is_empty(path), path + " is not empty");
+        else
+            check(fd < 0 || ::read(fd, &byte, 1) <= 0, path + " can be read");
+        return;
+    }
+    if (!fs::is_directory(path)) {
+        check(::open(row.path, O_WRONLY) < 0, path + " is writable");
+        return;
+    }
+    std::error_code ignored;
+    const auto options = fs::directory_options::skip_permission_denied;
+    for (auto at = fs::recursive_directory_iterator(path, options, ignored);
+         at != fs::recursive_directory_iterator(); at.increment(ignored))
+        if (!at->is_symlink(ignored) && !at->is_directory(ignored))
+            check(::open(at->path().c_str(), O_WRONLY | O_NONBLOCK) < 0,
+                  at->path().string() + " is writable");
+}
+
+INSIDE(check_view) {
+    for (const auto& row : policy::base_view()) check_row(row);
+    for (const auto& row : policy::process_masks()) check_mask(row);
+    for (const auto& row : policy::namespace_quotas())
+        if (exists(row.path)) {
+            std::string value;
+            std::ifstream(row.path) >> value;
+            check(value == row.value, std::string(row.path) + " is " + value);
+        }
+    return 0;
+}
+
+TEST_P(ViewInside, EveryRowIsInEffect) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        const Outcome outcome = inside(*jail, "check_view");
+        EXPECT_EQ(outcome.exit.code, 0) << outcome.errors;
+        EXPECT_EQ(outcome.output, "");
+    });
+}
+
+TEST_P(ViewInside, NothingOfTheHostIsNamed) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(shell(*jail, "ls /").output, shell(*jail,
+                                                     "ls -d /bin /dev /etc /home /lib* /opt /proc /run /sbin "
+                                                     "/sys /tmp /usr /var 2>/dev/null | cut -c2-")
+                                                   .output);
+        EXPECT_EQ(shell(*jail, "ls /home /opt /dev").output,
+                  "/dev:\nfd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\nurandom\nzero\n\n/"
+                  "home:\ncell\n\n/opt:\ntest\n");
+        for (const char* secret :
+             {"/etc/shadow",  "/etc/sudoers", "/etc/ssh",         "/root",     "/run/docker.sock",
+              "/var/run",     "/var/lib",     "/etc/ssl/private", "/boot",     "/mnt",
+              "/srv",         "/sys/kernel",  "/sys/fs/cgroup",   "/dev/mem",  "/dev/tty",
+              "/dev/console", "/dev/kvm",     "/dev/vsock",       "/dev/fuse", "/dev/vda",
+              "/dev/net"})
+            EXPECT_NE(shell(*jail, std::string("test -e ") + secret).exit.code, 0) << secret;
+        EXPECT_EQ(shell(*jail, "cut -d: -f1 /etc/passwd").output, "root\ncell\nnobody\n");
+        EXPECT_EQ(shell(*jail, "cat /etc/hostname /etc/machine-id; uname -n").output,
+                  "test\n" + std::string(32, '0') + "\ntest\n");
+        EXPECT_EQ(shell(*jail, "grep -c cellblock /proc/self/cgroup").output, "0\n");
+        EXPECT_EQ(shell(*jail, "tr -d '\\0' < /proc/1/cmdline; cat /proc/1/comm").output,
+                  "jail-initjail-init\n");
+        EXPECT_EQ(shell(*jail, "ls -d /proc/[0-9]* | wc -l").output, "4\n") << "pid 1, sh, ls, wc";
+    });
+}
+
+TEST_P(ViewInside, InitIsClosed) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        for (const char* file :
+             {"environ", "mem", "maps", "fd/0", "auxv", "syscall", "stack", "smaps", "pagemap", "io"})
+            EXPECT_NE(shell(*jail, std::string("head -c1 /proc/1/") + file).exit.code, 0) << file;
+        for (const char* link : {"root", "cwd", "exe", "ns/user", "fd"})
+            EXPECT_NE(shell(*jail, std::string("ls /proc/1/") + link + "/").exit.code, 0) << link;
+        EXPECT_NE(shell(*jail, "exec 3<>/proc/1/mem").exit.code, 0);
+        EXPECT_NE(shell(*jail, "echo 0 > /proc/1/oom_score_adj").exit.code, 0);
+    });
+}
+
+TEST_P(ViewInside, TheWorkerDiesFirstWhenMemoryIsShort) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(shell(*jail, "cat /proc/1/oom_score_adj; sleep 0.2; cat /proc/self/oom_score_adj").output,
+                  "0\n500\n");
+    });
+}
+
+TEST_P(ViewInside, MountsMayLieBelowOneAnotherAndBelowScratch) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        fs::create_directories(dir.path() + "/outer/inner");
+        fs::create_directories(dir.path() + "/other");
+        std::ofstream(dir.path() + "/outer/file") << "outer";
+        std::ofstream(dir.path() + "/other/file") << "other";
+        plan.mounts.push_back({dir.path() + "/outer", "/tmp/deep/down"});
+        plan.mounts.push_back({dir.path() + "/other", "/tmp/deep/down/inner"});
+        plan.mounts.push_back({dir.path() + "/other/file", "/home/someone/one-file"});
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(
+            shell(*jail, "cat /tmp/deep/down/file /tmp/deep/down/inner/file /home/someone/one-file").output,
+            "outerotherother");
+        EXPECT_NE(shell(*jail, "touch /tmp/deep/down/x").exit.code, 0);
+        EXPECT_NE(shell(*jail, "touch /tmp/deep/down/inner/x").exit.code, 0);
+        EXPECT_NE(shell(*jail, "echo x >> /home/someone/one-file").exit.code, 0);
+        EXPECT_EQ(shell(*jail, "ls /home").output, "cell\nsomeone\n");
+    });
+}
+
+TEST_P(ViewInside, AMountWithoutAPlaceIsASentence) {
+    in_mode([](Plan plan) {
+        plan.mounts.push_back({"/usr/share", "/usr/does/not/exist"});
+        auto jail = Jail::start(plan);
+        ASSERT_FALSE(jail);
+        EXPECT_NE(
+            jail.error().sentence().find("show the environment (/usr/does/not/exist): Read-only file system"),
+            std::string::npos)
+            << jail.error().sentence();
+        EXPECT_FALSE(jail.error().remedy().empty());
+    });
+}
+
+TEST_P(ViewInside, ASymlinkOutOfAMountLeadsNowhere) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        std::ofstream(dir.path() + "/canary") << "secret";
+        fs::create_directory(dir.path() + "/shown");
+        fs::create_symlink(dir.path() + "/canary", dir.path() + "/shown/absolute");
+        fs::create_symlink("../canary", dir.path() + "/shown/relative");
+        fs::create_symlink("/etc/shadow", dir.path() + "/shown/shadow");
+        plan.mounts.push_back({dir.path() + "/shown", "/opt/shown"});
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(shell(*jail, "cat /opt/shown/*; ls -L /opt/shown/absolute").output, "");
+    });
+}
+
+TEST(View, ASourceThatWasReplacedSinceTheLookIsRefused) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root to detach trees outside of a jail";
+    auto dir = sys::TempDir::create("cellblock-view-").value();
+    fs::create_directory(dir.path() + "/source");
+    Plan plan;
+    plan.name = "test";
+    plan.mounts = {{dir.path() + "/source", "/opt/source"}};
+    const Identity ordinary{false, 1000, 1000, 1000, 1000};
+    View same = compile_view(plan, ordinary).value();
+    const char* detail = "";
+    EXPECT_EQ(open_host_trees(same, detail), 0) << detail;
+    for (const HostTree& tree : same.trees) ::close(tree.fd);
+
+    View replaced = compile_view(plan, ordinary).value();
+    fs::rename(dir.path() + "/source", dir.path() + "/moved");
+    fs::create_directory(dir.path() + "/source");
+    EXPECT_EQ(open_host_trees(replaced, detail), -ESTALE);
+    EXPECT_EQ(detail, replaced.trees.back().source.c_str());
+    for (const HostTree& tree : replaced.trees) ::close(tree.fd);
+}
+
+// A host file system that is mounted writable below a tree that is shown read-only: a bind remount would
+// leave it so.
+TEST(View, WritableMountsBelowATreeAreReadOnlyInside) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount on the host";
+    const pid_t pid = ::fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        // In a mount namespace of its own: the host's view does not change.
+        if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+            std::_Exit(3);
+        fs::permissions(dir.path(), fs::perms(0755));
+        fs::create_directory(dir.path() + "/below");
+        if (::mount("tmpfs", (dir.path() + "/below").c_str(), "tmpfs", 0, "mode=0777") != 0) std::_Exit(4);
+        Plan plan;
+        plan.level = Level::namespaced;
+        plan.name = "test";
+        plan.mounts = {{dir.path(), "/opt/tree"}};
+        {
+            auto jail = Jail::start(plan).value();
+            EXPECT_NE(shell(*jail, "touch /opt/tree/below/x").exit.code, 0);
+            EXPECT_NE(shell(*jail, "touch /opt/tree/x").exit.code, 0);
+            EXPECT_EQ(
+                shell(*jail, "grep /opt/tree/below /proc/self/mounts | cut -d' ' -f4 | cut -d, -f1-3").output,
+                "ro,nosuid,nodev\n");
+        }
+        ::umount2((dir.path() + "/below").c_str(), MNT_DETACH);
+        fs::remove_all(dir.path());
+        std::_Exit(::testing::Test::HasFailure() ? 1 : 0);
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+TEST(View, RootsJailsSeeWhatOnlyRootMayTraverseTo) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    auto dir = sys::TempDir::create("cellblock-view-").value();  // mode 0700
+    fs::create_directory(dir.path() + "/venv");
+    fs::permissions(dir.path() + "/venv", fs::perms(0755));
+    std::ofstream(dir.path() + "/venv/file") << "shown";
+    std::ofstream(dir.path() + "/secret") << "hidden";
+    Plan plan;
+    plan.level = Level::namespaced;
+    plan.name = "test";
+    plan.mounts = {{dir.path() + "/venv", dir.path() + "/venv"}};
+    auto jail = Jail::start(plan).value();
+    EXPECT_EQ(shell(*jail, "cat " + dir.path() + "/venv/file").output, "shown");
+    EXPECT_EQ(shell(*jail, "ls " + dir.path()).output, "venv\n");
+}
+
+TEST(SelfTest, ActsAreUnique) {
+    std::set<std::string> names;
+    for (const ForbiddenAct& act : forbidden_acts()) EXPECT_TRUE(names.insert(act.name).second) << act.name;
+}
+
+TEST(SelfTest, BelievesNothingOutsideAJail) {
+    // Every act that asks for protection must fail its proof in this unprotected process, else it proves
+    // nothing.
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to whom nothing is forbidden";
+    const pid_t pid = ::fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+        // The acts really happen: in throw-away namespaces.
+        if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+            std::_Exit(3);
+        ChildPlan plan;
+        struct stat root {};
+        ::stat("/", &root);
+        plan.host_root_device = root.st_dev;
+        plan.host_root_inode = root.st_ino;
+        plan.parent_pid = ::getppid();
+        const std::set<std::string> safe = {"see the host's root",
+                                            "read /etc/shadow",
+                                            "have a process other than pid 1 in sight",
+                                            "hold a capability",
+                                            "gain privileges by exec",
+                                            "run without the filter",
+                                            "mount",
+                                            "keep a descriptor of the kernel process"};
+        ::fcntl(0, F_DUPFD, 10);
+        for (const ForbiddenAct& act : forbidden_acts()) {
+            if (!safe.contains(act.name)) continue;  // would change the host or this process
+            EXPECT_FALSE(act.fails(plan)) << act.name;
+        }
+        std::_Exit(::testing::Test::HasFailure() ? 1 : 0);
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace cellblock::jail::testing
