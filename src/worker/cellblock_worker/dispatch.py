@@ -1,0 +1,100 @@
+"""Which function answers which request, and the promise that each request is answered exactly once."""
+
+import threading
+import traceback
+from _queue import SimpleQueue
+
+from . import comms, introspection, requests
+
+# Questions about code; their answers are the functions' results.
+QUESTIONS = {
+    "complete_request": introspection.complete,
+    "inspect_request": introspection.inspect,
+    "is_complete_request": introspection.is_complete,
+    "history_request": introspection.history,
+    "comm_info_request": introspection.comm_info,
+}
+COMMS = ("comm_open", "comm_msg", "comm_close")
+
+
+class Dispatcher:
+    def __init__(self, shell, link, executor, interrupts):
+        self._shell = shell
+        self._link = link
+        self._executor = executor
+        self._interrupts = interrupts
+        self._control = None
+
+    def on_shell(self, request):
+        """In the main thread. Returns a coroutine when the answer needs the loop."""
+        self._interrupts.begin_request()
+        runs_user_code = request.msg_type == "execute_request" or request.msg_type in COMMS
+        token = requests.enter(request, runs_user_code)
+        try:
+            if request.msg_type == "execute_request":
+                unfinished = self._executor.begin(request)
+                if unfinished is not None:
+                    return self._finish(request, unfinished)
+            else:
+                self._interrupts.run(lambda: self._answer(request))
+        except BaseException as error:
+            self._answer_error(request, error)
+        if not runs_user_code:
+            requests.leave(token)
+        self._interrupts.end_request()
+        return None
+
+    async def _finish(self, request, unfinished):
+        try:
+            await unfinished
+        except BaseException as error:
+            self._answer_error(request, error)
+        self._interrupts.end_request()
+
+    def on_control(self, request):
+        """From the link's thread: answered by a thread of its own, while the main thread runs a cell."""
+        if self._control is None:
+            self._control = ControlThread(self._answer_control)
+        self._control.requests.put(request)
+
+    def _answer_control(self, request):
+        requests.enter(request, False)
+        try:
+            if request.msg_type == "execute_request":
+                self._executor.run_in_thread(request)
+            else:
+                self._answer(request)
+        except BaseException as error:
+            self._answer_error(request, error)
+
+    def _answer(self, request):
+        content = {"status": "ok"}
+        if request.msg_type in QUESTIONS:
+            content = QUESTIONS[request.msg_type](self._shell, request.content)
+        elif request.msg_type in COMMS:
+            comms.handle(request, self._link)
+        self._link.reply(request, content)
+
+    def _answer_error(self, request, error):
+        """Our own failure, or a reply that cannot be sent (not JSON, too big): the front end must not wait for ever."""
+        if request.answered:
+            return
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        content = {"status": "error", "ename": type(error).__name__, "evalue": str(error)[:10_000],
+                   "traceback": [line[:10_000] for line in lines[-50:]]}
+        if request.msg_type == "execute_request":
+            content.update(execution_count=self._shell.execution_count - 1, user_expressions={}, payload=[])
+        self._link.reply(request, content)
+
+
+class ControlThread(threading.Thread):
+    def __init__(self, answer):
+        super().__init__(name="Control", daemon=True)  # ipykernel's name for it
+        self.pydev_do_not_trace = self.is_pydev_daemon_thread = True
+        self.requests = SimpleQueue()
+        self._answer = answer
+        self.start()
+
+    def run(self):
+        while True:
+            self._answer(self.requests.get())

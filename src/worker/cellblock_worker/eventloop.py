@@ -1,0 +1,221 @@
+"""The main thread's life: it takes requests one by one and keeps one asyncio loop, in which tasks survive between cells.
+
+Importing asyncio costs as much as a sixth of the whole start, so the thread first waits on a plain queue. It loads asyncio
+when it has nothing to do, or when a cell needs it. A cell that imports asyncio itself finds the loop running already.
+"""
+
+import sys
+import threading
+import types
+from _queue import Empty, SimpleQueue
+
+from .imports import after_import
+
+SHUTDOWN = object()
+NUDGE = object()
+# asyncio and, before it, what it imports: in portions, so that a request that comes meanwhile waits for one of them only.
+LOAD_WHEN_IDLE = ("ssl", "subprocess", "concurrent.futures", "asyncio")
+IDLE_SECONDS = 0.02
+
+
+class MainLoop:
+    def __init__(self, interrupts):
+        self._interrupts = interrupts
+        self._inbox = SimpleQueue()
+        self._work = None
+        self._in_work = False
+        self._pretending = False
+        self._arrived = None
+        self._ended = False
+        self._loop = None
+
+    def post(self, item):
+        """From any thread: a request, or SHUTDOWN."""
+        self._inbox.put(item)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def work_is_waiting(self):
+        return not self._inbox.empty()
+
+    def run(self, work):
+        """Until SHUTDOWN: work(request) for each request. What it returns, when not None, is awaited in the loop."""
+        self._work = work
+        after_import("asyncio", self._make_loop)
+        unfinished = self._run_without_loop()
+        if not self._ended:
+            self._run_with_loop(unfinished)
+
+    # Without asyncio
+
+    def _run_without_loop(self):
+        names = list(LOAD_WHEN_IDLE)
+        while self._loop is None:
+            try:
+                item = self._inbox.get(timeout=IDLE_SECONDS) if names else self._inbox.get()
+            except Empty:
+                _load(names.pop(0))
+                continue
+            if item is SHUTDOWN:
+                self._ended = True
+                return None
+            if item is not NUDGE:
+                unfinished = self._do(item)
+                if unfinished is not None:
+                    _load("asyncio")
+                    return unfinished
+        return None
+
+    def _make_loop(self, asyncio):
+        """Called when anybody has imported asyncio."""
+        loop = asyncio.new_event_loop()
+        if threading.current_thread() is threading.main_thread() and self._in_work:
+            # A cell has just imported it and expects what all later cells find: a running loop. It starts to turn when the
+            # cell has ended.
+            asyncio.set_event_loop(loop)
+            asyncio._set_running_loop(loop)
+            loop._thread_id = threading.get_ident()
+            self._pretending = True
+        self._loop = loop
+        self._inbox.put(NUDGE)
+
+    def _do(self, item):
+        self._in_work = True
+        try:
+            return self._work(item)
+        finally:
+            self._in_work = False
+            if self._pretending:
+                self._pretending = False
+                sys.modules["asyncio"]._set_running_loop(None)
+                self._loop._thread_id = None
+
+    # With asyncio
+
+    def _run_with_loop(self, unfinished):
+        import asyncio
+
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        server = loop.create_task(self._serve(unfinished))
+        while not self._ended:
+            try:
+                loop.run_forever()
+            except KeyboardInterrupt:
+                pass  # It was raised in a task of the user's, which has ended with it.
+            if server.done() and not self._ended:
+                server = loop.create_task(self._serve(None))
+        server.cancel()
+
+    async def _serve(self, unfinished):
+        if unfinished is not None:
+            await unfinished
+        while True:
+            try:
+                item = self._inbox.get_nowait()
+            except Empty:
+                await self._sleep_until_woken()
+                continue
+            if item is SHUTDOWN:
+                break
+            if item is not NUDGE:
+                unfinished = self._do(item)
+                if unfinished is not None:
+                    await unfinished
+        self._ended = True
+        self._loop.stop()
+
+    async def _sleep_until_woken(self):
+        from asyncio import CancelledError, current_task
+
+        self._arrived = self._loop.create_future()
+        try:
+            # A request may have come since the inbox was looked at, before there was anything to wake.
+            if self._inbox.empty():
+                await self._arrived
+        except CancelledError:
+            # Code that cancels all tasks it finds cancels this one too. It is not the user's.
+            _uncancel(current_task())
+
+    def _wake(self):
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    # Cells that await
+
+    async def interruptible(self, coroutine):
+        """Awaits a cell's coroutine. SIGINT raises KeyboardInterrupt where the cell awaits."""
+        from asyncio import current_task
+
+        interrupt = _AwaitInterrupt(self._loop, current_task())
+        self._interrupts.begin_await(interrupt.on_signal)
+        try:
+            if self._interrupts.take_noted():
+                interrupt.request()
+            return await _driven(coroutine, interrupt)
+        finally:
+            interrupt.over = True
+            self._interrupts.end_await()
+
+
+class _AwaitInterrupt:
+    """One cell's interrupt: asked for by the handler, delivered by _driven."""
+
+    def __init__(self, loop, task):
+        self._loop = loop
+        self.task = task
+        self.requested = False
+        self.over = False
+
+    def on_signal(self, signum, frame):
+        from asyncio import current_task
+
+        # The cell's own code is running, or something else has kept the loop busy since the last SIGINT.
+        if current_task(self._loop) is self.task or self.requested:
+            raise KeyboardInterrupt
+        self.request()
+
+    def request(self):
+        self.requested = True
+        # Thread-safe, because that wakes the loop: select() goes on sleeping after a signal handler.
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self):
+        if self.requested and not self.over:
+            self.task.cancel()
+
+
+@types.coroutine
+def _driven(coroutine, interrupt):
+    """Runs a coroutine within the current task, as `await` does, but turns our cancellation into KeyboardInterrupt."""
+    from asyncio import CancelledError
+
+    value, error = None, None
+    while True:
+        try:
+            waits_for = coroutine.send(value) if error is None else coroutine.throw(error)
+        except StopIteration as end:
+            return end.value
+        value, error = None, None
+        try:
+            value = yield waits_for
+        except CancelledError as cancelled:
+            error = cancelled
+            if interrupt.requested:
+                interrupt.requested = False
+                _uncancel(interrupt.task)
+                error = KeyboardInterrupt()
+        except BaseException as other:
+            error = other
+
+
+def _uncancel(task):
+    if hasattr(task, "uncancel"):  # Python 3.11
+        task.uncancel()
+
+
+def _load(name):
+    try:
+        __import__(name)
+    except ImportError:
+        pass  # A Python without ssl, for example; asyncio can do without.

@@ -1,0 +1,129 @@
+"""The socket to the kernel process: requests come down, everything else goes up through the outbox.
+
+A thread of its own reads, so that control requests, answers to input() and the end of the socket are noticed while a cell
+runs. It touches no user code.
+"""
+
+import os
+import threading
+from _queue import SimpleQueue
+
+from . import frames, json_text, requests
+from .outbox import Outbox
+
+READ_SIZE = 256 * 1024
+
+
+class Link:
+    def __init__(self, fd):
+        os.set_inheritable(fd, False)  # A child that holds it would hide our end from the kernel.
+        self._fd = fd
+        self._buffer = b""
+        self.outbox = Outbox(fd)
+        self.on_request = None  # called in the reader's thread
+        self.on_shutdown = None
+        self._answers = threading.Lock()  # Between "may it still ask?" and the reply that ends the request
+        self._asking = threading.Lock()
+        self._input = None  # (request id, queue of answers) while one is asked
+        self._reader = threading.Thread(target=self._read_for_ever, name="cellblock-link", daemon=True)
+        self._reader.pydev_do_not_trace = self._reader.is_pydev_daemon_thread = True
+
+    def start(self):
+        self.outbox.start()
+        self._reader.start()
+
+    # Up
+
+    def hello(self, protocol, digest, info):
+        self.outbox.send(frames.encode({"type": "hello", "protocol": protocol, "digest": digest}, [json_text.pack(info)]))
+
+    def publish(self, msg_type, content, metadata=None, buffers=None, request=None, topic=None):
+        header = {"type": "publish", "parent": (request or requests.current()).id, "msg_type": msg_type}
+        if topic and len(topic) <= 256 and topic.isascii():
+            header["topic"] = topic
+        parts = [json_text.pack(metadata) if metadata else json_text.EMPTY, json_text.pack(content)]
+        if buffers:
+            parts += map(_buffer, buffers)
+        self.outbox.send(frames.encode(header, parts))
+
+    def reply(self, request, content, metadata=None, leave=False):
+        status = content.get("status")
+        # is_complete replies have statuses of their own.
+        header = {"type": "reply", "id": request.id, "status": status if status in ("error", "aborted") else "ok"}
+        if leave:
+            header["exit"] = True
+        pieces = frames.encode(header, [json_text.pack(metadata or {}), json_text.pack(content)])
+        with self._answers:
+            request.answered = True
+            asked = self._input
+            self.outbox.send(pieces)
+        if asked and asked[0] == request.id:
+            asked[1].put(None)  # A thread still waits for an answer that cannot come any more.
+
+    def ask(self, request, content):
+        """Asks the front end; the answer, or None when the request has ended meanwhile."""
+        answers = SimpleQueue()
+        with self._asking:
+            try:
+                with self._answers:
+                    if request.answered:
+                        return None
+                    self._input = (request.id, answers)
+                    self.outbox.send(frames.encode({"type": "input", "id": request.id}, [json_text.pack(content)]))
+                return answers.get()
+            finally:
+                self._input = None
+
+    # Down
+
+    def has_unread(self):
+        """Whether the kernel has sent something that nobody has looked at yet."""
+        from select import select
+
+        return bool(self._buffer) or bool(select([self._fd], [], [], 0)[0])
+
+    def disown(self):
+        """In a forked child."""
+        self.outbox.disown()
+        self._fd = -1
+        self._answers = threading.Lock()
+        self._asking = threading.Lock()
+
+    def _read_for_ever(self):
+        while True:
+            header, parts = frames.read(self._read_exactly)
+            kind = header["type"]
+            if kind == "request":
+                self.on_request(requests.Request(header["id"], header["channel"], header["msg_type"], parts))
+            elif kind == "input_reply":
+                asked = self._input
+                if asked and asked[0] == header["id"]:
+                    asked[1].put(parts[0])
+            elif kind == "shutdown":
+                self.on_shutdown()
+
+    def _read_exactly(self, count):
+        if len(self._buffer) < count:
+            self._fill(count)
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        return taken
+
+    def _fill(self, count):
+        chunks, size = [self._buffer], len(self._buffer)
+        while size < count:
+            try:
+                chunk = os.read(self._fd, max(READ_SIZE, min(count - size, 4 * 1024 * 1024)))
+            except OSError:
+                chunk = b""
+            if not chunk:
+                os._exit(0)  # The kernel is gone: nobody is there to finish for.
+            chunks.append(chunk)
+            size += len(chunk)
+        self._buffer = b"".join(chunks)
+
+
+def _buffer(value):
+    view = memoryview(value)
+    if not view.contiguous:
+        raise ValueError("binary buffers of a message must be contiguous")
+    return bytes(view.cast("B") if view.ndim else view.tobytes())

@@ -1,0 +1,171 @@
+"""The life of the worker process: build the parts, say hello, serve until the kernel says shutdown."""
+
+import gc
+import os
+import signal
+import sys
+
+KERNEL_FD = 3
+PROTOCOL = 1
+NO_IPYTHON = 3  # exit status
+NOT_STARTED_BY_A_KERNEL = 4
+
+
+def start():
+    # Front ends send SIGINT to kernels that still start; nothing of this file may end by it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # Imports make many objects that stay; collecting among them costs a tenth of the start.
+    link = open_link()
+    if link is None:
+        return NOT_STARTED_BY_A_KERNEL
+    if not has_ipython():
+        return NO_IPYTHON
+    serve(link)
+    return 0
+
+
+def open_link():
+    from .link import Link
+
+    try:
+        return Link(KERNEL_FD)
+    except OSError as error:
+        print(f"cellblock worker: descriptor {KERNEL_FD} is not the kernel's socket ({error.strerror}); this program is "
+              "started by `cellblock kernel`, not by hand", file=sys.stderr)
+        return None
+
+
+def has_ipython():
+    try:
+        from IPython.core import release
+    except ImportError as error:
+        print(f"cellblock worker: {sys.executable} cannot import IPython ({error}); install it with "
+              f"`{sys.executable} -m pip install ipython`", file=sys.stderr)
+        return False
+    if release.version_info[0] < 8:
+        print(f"cellblock worker: {sys.executable} has IPython {release.version}, 8 or later is needed; upgrade it with "
+              f"`{sys.executable} -m pip install --upgrade ipython`", file=sys.stderr)
+        return False
+    return True
+
+
+def serve(link):
+    import atexit
+
+    from . import comms, descriptors, requests, shell
+    from .dispatch import Dispatcher
+    from .eventloop import SHUTDOWN, MainLoop
+    from .execution import Executor
+    from .facade import Kernel
+    from .forks import Forks
+    from .interrupts import Interrupts
+    from .stdin import Stdin
+    from .streams import OutStream
+
+    requests.inherit_in_threads()
+    interrupts = Interrupts(lambda: loop.work_is_waiting() or link.has_unread())
+    loop = MainLoop(interrupts)
+    stdout, stderr = OutStream(link.outbox, "stdout", 1), OutStream(link.outbox, "stderr", 2)
+    # Registered first, so run last: functions of user code may still print.
+    atexit.register(close, link, (stdout, stderr))
+    descriptors.keep_order(link.outbox, stdout, stderr)
+    faults_to_descriptor()
+    stdin = Stdin(link)
+    stdin.install()
+    debugger_can_be_interrupted()
+
+    sys.stdout, sys.stderr = stdout, stderr
+    kernel = Kernel(link, stdin)
+    kernel.shell = shell.make_shell(kernel)
+    comms.install(link)
+    dispatcher = Dispatcher(kernel.shell, link, Executor(kernel.shell, link, loop, interrupts, Forks(link, (stdout, stderr))),
+                            interrupts)
+
+    def on_request(request):
+        if request.channel == "control":
+            dispatcher.on_control(request)
+        else:
+            loop.post(request)
+
+    def on_shutdown():
+        import _thread
+
+        loop.post(SHUTDOWN)
+        _thread.interrupt_main()  # A cell that still runs has to end; the kernel kills after a while anyway.
+
+    link.on_request, link.on_shutdown = on_request, on_shutdown
+    interrupts.ignore()
+    link.start()
+    link.hello(PROTOCOL, digest(), info(kernel.shell))
+    gc.enable()
+    gc.freeze()
+    loop.run(dispatcher.on_shell)
+
+
+def close(link, streams):
+    link.outbox.close()
+    for stream in streams:
+        stream.to_descriptor()
+
+
+def digest():
+    try:
+        with open(os.path.join(os.path.dirname(__file__), "DIGEST")) as file:
+            return file.read().strip()
+    except OSError:
+        return "unbuilt"
+
+
+def info(shell):
+    links = {
+        "Python Reference": "https://docs.python.org/%i.%i" % sys.version_info[:2],
+        "IPython Reference": "https://ipython.readthedocs.io/en/stable/",
+        "NumPy Reference": "https://docs.scipy.org/doc/numpy/reference/",
+        "SciPy Reference": "https://docs.scipy.org/doc/scipy/reference/",
+        "Matplotlib Reference": "https://matplotlib.org/contents.html",
+        "SymPy Reference": "http://docs.sympy.org/latest/index.html",
+        "pandas Reference": "https://pandas.pydata.org/pandas-docs/stable/",
+    }
+    return {
+        "language_info": {
+            "name": "python",
+            "version": sys.version.split()[0],
+            "mimetype": "text/x-python",
+            "codemirror_mode": {"name": "ipython", "version": 3},
+            "pygments_lexer": "ipython3",
+            "nbconvert_exporter": "python",
+            "file_extension": ".py",
+        },
+        "banner": shell.banner,
+        "help_links": [{"text": text, "url": url} for text, url in links.items()],
+    }
+
+
+def faults_to_descriptor():
+    """faulthandler writes to a descriptor by itself, so its default must be a real one."""
+    import faulthandler
+
+    enable, register = faulthandler.enable, faulthandler.register
+
+    def enable_on_descriptor(file=sys.__stderr__, all_threads=True, **kwargs):
+        return enable(file=file, all_threads=all_threads, **kwargs)
+
+    def register_on_descriptor(signum, file=sys.__stderr__, all_threads=True, chain=False, **kwargs):
+        return register(signum, file=file, all_threads=all_threads, chain=chain, **kwargs)
+
+    faulthandler.enable, faulthandler.register = enable_on_descriptor, register_on_descriptor
+
+
+def debugger_can_be_interrupted():
+    """pdb's own prompt swallows interrupts; IPython's does not."""
+    from .imports import after_import
+
+    def replace(debugger):
+        import pdb
+
+        if hasattr(debugger, "InterruptiblePdb"):
+            debugger.Pdb = debugger.InterruptiblePdb
+            pdb.Pdb, pdb.set_trace = debugger.Pdb, debugger.set_trace
+
+    after_import("pdb", lambda pdb: __import__("IPython.core.debugger"))
+    after_import("IPython.core.debugger", replace)

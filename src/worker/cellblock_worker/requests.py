@@ -1,0 +1,125 @@
+"""Requests of the kernel, and which of them a piece of running code belongs to.
+
+A context variable carries the request through cells and asyncio tasks. Threads start with an empty context, so they are
+given the request of the thread that started them. Where neither says anything (threads of C code), the newest cell counts.
+"""
+
+import contextvars
+import json
+import threading
+from collections import OrderedDict
+from datetime import datetime, timezone
+
+REMEMBERED = 4_096  # As many as the kernel remembers.
+
+
+class Request:
+    def __init__(self, number, channel="shell", msg_type="", parts=()):
+        self.id = number
+        self.channel = channel
+        self.msg_type = msg_type
+        self._parts = parts
+        self._message = None
+        self.answered = False
+        self.record = None  # Called with each piece of stream text, see execution.StreamHistory
+
+    @property
+    def message(self):
+        """The request as Jupyter's session hands it to kernels, what `get_parent()` returns."""
+        if self._message is None:
+            header, metadata, content = (json.loads(bytes(part)) for part in self._parts[:3]) if self._parts else ({}, {}, {})
+            buffers = [memoryview(part) for part in self._parts[3:]]
+            self._parts = ()
+            self._message = {"header": _with_date(header), "msg_id": header.get("msg_id"), "msg_type": header.get("msg_type"),
+                             "parent_header": {}, "metadata": metadata, "content": content, "buffers": buffers}
+        return self._message
+
+    @property
+    def header(self):
+        return self.message["header"]
+
+    @property
+    def content(self):
+        return self.message["content"]
+
+    @property
+    def metadata(self):
+        return self.message["metadata"]
+
+    @property
+    def allows_stdin(self):
+        return self.msg_type == "execute_request" and bool(self.content.get("allow_stdin", False))
+
+
+def _with_date(header):
+    try:
+        date = datetime.fromisoformat(header["date"].replace("Z", "+00:00"))
+        header["date"] = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+    except (KeyError, ValueError, AttributeError, TypeError):
+        pass  # Front ends send other things too; it is echoed as it came.
+    return header
+
+
+NONE = Request(0)
+NONE.answered = True
+
+_current = contextvars.ContextVar("cellblock_request")
+get_current = _current.get  # get_current(None) is the fast way of streams, which ask `newest()` later.
+_newest = NONE
+_by_message_id = OrderedDict()
+
+
+def newest():
+    return _newest
+
+
+def current():
+    return _current.get(None) or _newest
+
+
+def enter(request, runs_user_code):
+    """From here on this context belongs to `request`."""
+    global _newest
+    if runs_user_code:
+        _newest = request
+        _by_message_id[request.header.get("msg_id")] = request
+        if len(_by_message_id) > REMEMBERED:
+            _by_message_id.popitem(last=False)
+    return _current.set(request)
+
+
+def leave(token):
+    _current.reset(token)
+
+
+def of_message(message):
+    """The request behind a Jupyter message or header that user code hands back to us, NONE when it is not ours."""
+    header = (message or {}).get("header", message) or {}
+    return _by_message_id.get(header.get("msg_id"), NONE)
+
+
+def set_current(request):
+    return _current.set(request)
+
+
+def inherit_in_threads():
+    """Threads belong to the cell that starts them, also after that cell has ended."""
+    start, bootstrap = threading.Thread.start, threading.Thread._bootstrap_inner
+
+    def start_with_request(self):
+        request = current()
+        if getattr(self, "_context", self) is None:  # Python 3.14 runs threads in a context of their own
+            self._context = contextvars.Context()
+            self._context.run(_current.set, request)
+        self._cellblock_request = request
+        return start(self)
+
+    def bootstrap_with_request(self):
+        request = self.__dict__.pop("_cellblock_request", None)
+        if request is not None:
+            _current.set(request)
+        bootstrap(self)
+
+    start_with_request.__doc__, start_with_request.__name__ = start.__doc__, "start"
+    threading.Thread.start = start_with_request
+    threading.Thread._bootstrap_inner = bootstrap_with_request
