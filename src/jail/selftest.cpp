@@ -15,10 +15,7 @@ namespace cellblock::jail {
 namespace {
 
 bool refused(long result) {
-    if (result >= 0) return false;
-    // ENOSYS and EFAULT would only say that the act was asked for wrongly, or that a filter does not know it
-    // yet; the rows that may answer so check the number themselves.
-    return true;
+    return result < 0;
 }
 
 bool cannot_open(const char* path, int flags) {
@@ -41,9 +38,10 @@ bool has_no_capability(const ChildPlan&) {
     if (raw::call(SYS_capget, &header, data) < 0) return false;
     for (const auto& part : data)
         if ((part.effective | part.permitted | part.inheritable) != 0) return false;
-    for (unsigned long capability = 0; capability <= 63; ++capability)
-        if (raw::call(SYS_prctl, PR_CAPBSET_READ, capability, 0, 0, 0) == 1) return false;
-    return true;
+    long in_bounding_set = 0;
+    for (unsigned long capability = 0; in_bounding_set == 0; ++capability)
+        in_bounding_set = raw::call(SYS_prctl, PR_CAPBSET_READ, capability, 0, 0, 0);
+    return in_bounding_set == -EINVAL;  // one past the kernel's last
 }
 
 bool has_no_route_out(const ChildPlan&) {
@@ -58,12 +56,34 @@ bool has_no_route_out(const ChildPlan&) {
     return e == -ENETUNREACH;
 }
 
-bool has_no_stray_descriptor(const ChildPlan& plan) {
-    for (int fd = 3; fd < 1024; ++fd) {
-        if (fd == plan.control_fd || fd == plan.report_fd) continue;
-        if (raw::call(SYS_fcntl, fd, F_GETFD) >= 0) return false;
+/// Of a descriptor's name; -1 for "." and "..".
+int number_of(const char* name) {
+    int number = 0;
+    for (; *name; ++name) {
+        if (*name < '0' || *name > '9') return -1;
+        number = number * 10 + (*name - '0');
     }
-    return true;
+    return number;
+}
+
+bool has_no_stray_descriptor(const ChildPlan& plan) {
+    const int directory = raw::open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+    if (directory < 0) return false;
+    bool only_known = true;
+    alignas(8) char entries[2048];
+    long size;
+    while ((size = raw::call(SYS_getdents64, directory, entries, sizeof entries)) > 0) {
+        for (long at = 0; at < size;) {
+            // struct linux_dirent64, see getdents(2): the record's length at 16, the name at 19.
+            uint16_t length = 0;
+            std::memcpy(&length, entries + at + 16, sizeof length);
+            const int fd = number_of(entries + at + 19);
+            only_known &= fd <= 2 || fd == plan.control_fd || fd == plan.report_fd || fd == directory;
+            at += length;
+        }
+    }
+    raw::close(directory);
+    return only_known && size == 0;
 }
 
 bool is_not_host_root(const ChildPlan& plan) {
