@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "jail/probes.hpp"
 
 namespace CLI {
 class App;
@@ -26,6 +27,8 @@ struct Context {
     std::ostream& err;
     /// An environment variable's value, empty when it is not set.
     std::function<std::string(const std::string& name)> variable;
+    /// What the host can enforce.
+    std::function<std::vector<jail::Probe>()> probe_host;
     std::string program;            ///< absolute path of this binary
     std::string library_directory;  ///< where the worker package and the kernelspec template lie
 };

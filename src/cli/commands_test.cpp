@@ -56,7 +56,8 @@ class Program : public testing::Test {
         out_.str("");
         err_.str("");
         const auto variable = [this](const std::string& name) { return variables_[name]; };
-        return cli::run(arguments, Context{out_, err_, variable, at("bin/cellblock"), at("lib")});
+        return cli::run(arguments, Context{out_, err_, variable, [this] { return probes_; },
+                                           at("bin/cellblock"), at("lib")});
     }
     nlohmann::json kernel_json(const std::string& kernels, const std::string& name = "cellblock") {
         return nlohmann::json::parse(std::ifstream(root_ / kernels / name / "kernel.json"));
@@ -65,6 +66,8 @@ class Program : public testing::Test {
     sys::TempDir directory_;
     fs::path root_;
     std::map<std::string, std::string> variables_;
+    std::vector<jail::Probe> probes_{{jail::kFullJailProbe, jail::Probe::Status::ok, "made", ""},
+                                     {jail::kNamespacedJailProbe, jail::Probe::Status::ok, "made", ""}};
     std::ostringstream out_;
     std::ostringstream err_;
     const std::string user_kernels_ = "home/.local/share/jupyter/kernels";
@@ -252,6 +255,22 @@ TEST_F(Program, InstallCompilesTheWorker) {
     EXPECT_THAT(err_.str(), HasSubstr("warning: the kernel will start more slowly"));
 }
 
+TEST_F(Program, InstallWarnsOfALevelThatTheHostCannotEnforce) {
+    probes_[0].status = jail::Probe::Status::missing;
+    ASSERT_EQ(run({"install", "--python", at("env/bin/python")}), 0);
+    EXPECT_THAT(err_.str(), AllOf(HasSubstr("\"full\""), HasSubstr("cellblock doctor")));
+    ASSERT_EQ(run({"install", "--python", at("env/bin/python"), "--isolation", "namespaced"}), 0);
+    EXPECT_THAT(err_.str(), IsEmpty());
+}
+
+TEST_F(Program, DoctorsStatusIsThatOfTheLevelAskedFor) {
+    write("lib/cellblock_worker/__main__.py", "");
+    EXPECT_EQ(run({"doctor"}), 0) << out_.str();
+    probes_[0].status = jail::Probe::Status::missing;
+    EXPECT_EQ(run({"doctor"}), kFailed);
+    EXPECT_EQ(run({"doctor", "--isolation", "namespaced"}), 0);
+}
+
 TEST_F(Program, DoctorReportsAnIncompleteInstallation) {
     EXPECT_EQ(run({"doctor", "--json"}), kFailed);
     const auto report = nlohmann::json::parse(out_.str());
@@ -280,7 +299,8 @@ std::string reference_of(const Command& command, const Context& context) {
 TEST_F(Program, TheReferenceInTheDocumentsIsComplete) {
     std::ostringstream page;
     page << std::ifstream(CELLBLOCK_SOURCE_DIR "/docs/configuration.md").rdbuf();
-    const Context context{out_, err_, [](const std::string&) { return std::string(); }, "", ""};
+    const Context context{
+        out_, err_, [](const std::string&) { return std::string(); }, [this] { return probes_; }, "", ""};
     for (const Command& command : commands()) {
         EXPECT_THAT(page.str(), HasSubstr("## cellblock " + std::string(command.name) + "\n"));
         const std::string reference = reference_of(command, context);

@@ -33,6 +33,21 @@ Probe probe_installation(const Context& context) {
     return probe;
 }
 
+// Each remedy once, with the names of the probes that it helps.
+std::vector<std::pair<std::string, std::string>> remedies(const std::vector<Probe>& probes) {
+    std::vector<std::pair<std::string, std::string>> found;
+    for (const Probe& probe : probes) {
+        if (probe.remedy.empty()) continue;
+        const auto same = std::find_if(found.begin(), found.end(),
+                                       [&](const auto& row) { return row.first == probe.remedy; });
+        if (same == found.end())
+            found.emplace_back(probe.remedy, probe.name);
+        else
+            same->second += ", " + probe.name;
+    }
+    return found;
+}
+
 }  // namespace
 
 bool can_enforce(const std::vector<Probe>& probes, jail::Level level) {
@@ -48,13 +63,13 @@ std::string diagnosis_text(const std::vector<Probe>& probes, jail::Level asked) 
     for (const Probe& probe : probes)
         table.add({probe.name, std::string(jail::to_text(probe.status)), probe.finding});
     std::string text = table.text();
-    for (const Probe& probe : probes)
-        if (!probe.remedy.empty()) text += "\n" + probe.name + ": " + probe.remedy;
+    text += "\n";
+    for (const auto& [remedy, names] : remedies(probes)) text += names + ": " + remedy + "\n\n";
     std::string levels;
     for (const jail::Level level : {jail::Level::full, jail::Level::namespaced})
         if (can_enforce(probes, level))
             levels += (levels.empty() ? "" : ", ") + std::string(jail::to_text(level));
-    text += "\n\nIsolation levels that this host can enforce: " + (levels.empty() ? "none" : levels) + ".\n";
+    text += "Isolation levels that this host can enforce: " + (levels.empty() ? "none" : levels) + ".\n";
     if (!can_enforce(probes, asked))
         text += "A kernel with --isolation " + std::string(jail::to_text(asked)) + " would not start here.\n";
     return text;
@@ -89,7 +104,7 @@ Action declare_doctor(CLI::App& app, const Context& context) {
         ->type_name("LEVEL");
     app.add_flag("--json", options->json, "print JSON");
     return [options, &context]() -> Result<int> {
-        std::vector<Probe> probes = jail::probe_host();
+        std::vector<Probe> probes = context.probe_host();
         const Probe installation = probe_installation(context);
         probes.push_back(installation);
         context.out << (options->json ? diagnosis_json(probes, options->level)

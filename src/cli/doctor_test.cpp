@@ -43,6 +43,14 @@ TEST(Doctor, TheTextSaysWhatToDo) {
                 HasSubstr("can enforce: none."));
 }
 
+TEST(Doctor, ARemedyForTwoProbesIsSaidOnce) {
+    auto probes = host(Probe::Status::missing, Probe::Status::ok);
+    probes[0].remedy = probes[2].remedy;
+    EXPECT_THAT(diagnosis_text(probes, jail::Level::full),
+                HasSubstr("\n\nLandlock, " + std::string(jail::kFullJailProbe) +
+                          ": Run cellblock delegate.\n\nIsolation"));
+}
+
 TEST(Doctor, TheJsonSaysTheSame) {
     const auto report = nlohmann::json::parse(
         diagnosis_json(host(Probe::Status::missing, Probe::Status::ok), jail::Level::namespaced));

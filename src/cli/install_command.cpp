@@ -9,6 +9,7 @@
 #include "build_info.hpp"
 #include "cli/child.hpp"
 #include "cli/commands.hpp"
+#include "cli/doctor.hpp"
 #include "cli/jupyter_paths.hpp"
 #include "cli/kernel_options.hpp"
 #include "cli/kernelspec.hpp"
@@ -90,6 +91,13 @@ void compile_worker(const session::PythonEnvironment& python, const Context& con
         << (compiled ? compiled->output : compiled.error().sentence()) << "\n";
 }
 
+void warn_if_not_enforceable(const Options& options, const Context& context) {
+    const auto level = jail::parse_level(options.isolation);
+    if (level && can_enforce(context.probe_host(), *level)) return;
+    context.err << "warning: this host cannot enforce the isolation level \"" << options.isolation
+                << "\", so the kernel will refuse to start. \"cellblock doctor\" says what is missing.\n";
+}
+
 Result<int> install(const Options& options, const Context& context) {
     TRY(check_kernel_name(options.name));
     const std::string named =
@@ -108,6 +116,7 @@ Result<int> install(const Options& options, const Context& context) {
     const std::string directory = TRY(kernels_directory(options, python, context)) + "/" + options.name;
     TRY(write_kernelspec(directory, context.library_directory + "/kernelspec", kernelspec));
     compile_worker(python, context);
+    warn_if_not_enforceable(options, context);
 
     context.out << "Installed the kernel \"" << options.name << "\" in " << directory << "\n"
                 << "  Python     " << python.interpreter << " (" << python.version << ", IPython "

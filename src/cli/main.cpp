@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
         const char* value = std::getenv(name.c_str());
         return std::string(value ? value : "");
     };
-    const cellblock::cli::Context context{std::cout, std::cerr, variable, program.string(), *library};
+    const cellblock::cli::Context context{std::cout,        std::cerr, variable, cellblock::jail::probe_host,
+                                          program.string(), *library};
     return cellblock::cli::run({argv + 1, argv + argc}, context);
 }

@@ -124,7 +124,12 @@ Error is_script(const std::string& python, const HostFacts& host) {
 Result<void> check_program(const std::string& python, const HostFacts& host) {
     if (!is_there(python)) {
         // Below a directory that we may not enter, everything seems to be missing.
-        if (::access(python.c_str(), F_OK) != 0 && errno == EACCES) return errno_error("reach " + python);
+        if (::access(python.c_str(), F_OK) != 0 && errno == EACCES)
+            return errno_error("reach " + python)
+                .with_remedy(
+                    "The way to it, or to the Python behind its symlink, leads through a directory that this "
+                    "user may "
+                    "not enter.");
         return missing(python);
     }
     std::error_code error;
