@@ -6,6 +6,7 @@ Exit status 0 when that is `full`, 1 otherwise.
 import json
 import sys
 
-report = json.load(sys.stdin)
-print(report["level"])
-sys.exit(report["level"] != "full")
+levels = json.load(sys.stdin)["levels"]
+strongest = next((name for name in ("full", "namespaced") if levels[name]), "none")
+print(strongest)
+sys.exit(strongest != "full")

@@ -128,16 +128,22 @@ need_venv() {
     fi
 }
 
-# Whether this host gives the user who runs this hard limits (isolation level "full").
-has_full_level() {
-    "$BINARY" doctor --json 2>/dev/null | /usr/bin/python3 scripts/doctor_level.py >/dev/null
+# The strongest isolation level that this host gives the user who runs this: full, namespaced or none. (A doctor that
+# finds something missing says so in its exit status too; what counts here is what it prints.)
+strongest_level() {
+    { "$BINARY" doctor --json 2>/dev/null || true; } | /usr/bin/python3 scripts/doctor_level.py || true
 }
 
-# need_delegation: hosts with cgroup v1, or without systemd, give ordinary users no cgroups; root can, until reboot.
-try_delegation() {
-    has_full_level && return 0
-    [ "$(id -u)" = 0 ] && return 1
-    command -v sudo >/dev/null && sudo -n "$BINARY" delegate "$(id -un)" >/dev/null 2>&1 && has_full_level
+# Hosts with cgroup v1, or without systemd, give ordinary users no cgroups; root can, until the next boot. The value
+# is the level that can be had then.
+level_after_delegation() {
+    local level
+    level=$(strongest_level)
+    if [ "$level" != full ] && [ "$(id -u)" != 0 ] && command -v sudo >/dev/null &&
+        sudo -n "$BINARY" delegate "$(id -un)" >/dev/null 2>&1; then
+        level=$(strongest_level)
+    fi
+    echo "$level"
 }
 
 install_kernelspec() {
