@@ -78,6 +78,16 @@ struct InsideRegistration {
     InsideRegistration(const char* name, InsideFunction function);
 };
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+/// First line of tests that use inside(): a sanitizer's shadow memory does not fit into a jail's RLIMIT_DATA.
+#define NEEDS_PROGRAM_INSIDE() \
+    if (kSanitized) GTEST_SKIP() << "a program with a sanitizer cannot run inside"
+
 /// INSIDE(name) { … return exit status; }: code for inside(jail, "name", {arguments …}).
 #define INSIDE(name)                                                                                       \
     int inside_##name(const std::vector<std::string>& arguments);                                          \

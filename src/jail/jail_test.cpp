@@ -55,6 +55,7 @@ INSIDE(report) {
 }
 
 TEST_P(JailLife, HandsOverCommandEnvironmentDirectoryAndDescriptors) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = start(plan);
         auto [ours, theirs] = sys::socket_pair(SOCK_STREAM).value();
@@ -188,6 +189,7 @@ INSIDE(fork_bomb) {
 }
 
 TEST_P(JailLife, KillAllEndsAForkBomb) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = start(plan);
         for (int round = 0; round < 3; ++round) {
@@ -215,6 +217,7 @@ INSIDE(orphans) {
 }
 
 TEST_P(JailLife, ReapsOrphans) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = start(plan);
         EXPECT_EQ(inside(*jail, "orphans").exit.code, 0);

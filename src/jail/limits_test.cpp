@@ -55,6 +55,7 @@ INSIDE(fill_file) {
 }
 
 TEST_P(HardLimitsInside, MemoryBelowTheLimitIsFineAndAboveItIsKilledAndProven) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         EXPECT_EQ(inside(*jail, "touch_memory", {"96"}).exit.code, 0);
@@ -85,6 +86,7 @@ INSIDE(touch_in_children) {
 }
 
 TEST_P(HardLimitsInside, TheMemoryLimitCountsChildrenMemoryFilesAndScratch) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](Plan plan) {
         plan.limits.scratch = 512_MiB;
         plan.limits.shared_memory = 512_MiB;
@@ -104,6 +106,7 @@ TEST_P(HardLimitsInside, TheMemoryLimitCountsChildrenMemoryFilesAndScratch) {
 }
 
 TEST_P(SampledLimitsInside, WithoutAMemoryCgroupThereAreNoMemoryFiles) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         EXPECT_EQ(inside(*jail, "fill_file", {"memfd", "1"}).exit.code, EPERM);
@@ -111,6 +114,7 @@ TEST_P(SampledLimitsInside, WithoutAMemoryCgroupThereAreNoMemoryFiles) {
 }
 
 TEST_P(LimitsInside, OneAbsurdAllocationIsAnErrorAndNoEnd) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         EXPECT_EQ(inside(*jail, "touch_memory", {"100000"}).exit.code, ENOMEM);
@@ -144,6 +148,7 @@ INSIDE(count_threads) {
 }
 
 TEST_P(LimitsInside, ProcessesAndThreadsStopAtTheirLimit) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         for (const char* kind : {"count_forks", "count_threads"}) {
@@ -160,6 +165,7 @@ TEST_P(LimitsInside, ProcessesAndThreadsStopAtTheirLimit) {
 }
 
 TEST_P(LimitsInside, ABombInOneJailLeavesAnotherItsProcesses) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto bomb = Jail::start(plan).value();
         auto other = Jail::start(plan).value();
@@ -169,6 +175,7 @@ TEST_P(LimitsInside, ABombInOneJailLeavesAnotherItsProcesses) {
 }
 
 TEST_P(LimitsInside, ScratchAndSharedMemoryEndAtTheirSize) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         const Outcome scratch = inside(*jail, "fill_file", {"/tmp/file", "100"});
@@ -202,6 +209,7 @@ INSIDE(rlimits) {
 }
 
 TEST_P(LimitsInside, EveryRowOfResourceLimitsIsUniqueJustifiedAndInForce) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         std::vector<std::string> resources;
@@ -253,6 +261,7 @@ TEST_P(HardLimitsInside, CpuRateIsBounded) {
 }
 
 TEST_P(LimitsInside, MemoryIsSampledWithoutACgroup) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         ASSERT_TRUE(jail->spawn(command(inside_command("touch_in_children"))));

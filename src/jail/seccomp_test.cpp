@@ -251,6 +251,7 @@ INSIDE(refused_rows) {
 }
 
 TEST_P(SyscallsInside, EveryRefusedRowAnswersAsItSays) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         const Outcome outcome = inside(*jail, "refused_rows", {std::string(to_text(plan.level))});
@@ -274,6 +275,7 @@ INSIDE(x32) {
 }
 
 TEST_P(SyscallsInside, AForeignTableOfCallsKills) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         const Outcome x32 = inside(*jail, "x32");
@@ -308,6 +310,7 @@ INSIDE(setuid_bits) {
 }
 
 TEST_P(SyscallsInside, NoSetuidFileAndNoDeviceCanBeMade) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         EXPECT_EQ(inside(*jail, "setuid_bits").output, "");

@@ -145,6 +145,7 @@ INSIDE(check_view) {
 }
 
 TEST_P(ViewInside, EveryRowIsInEffect) {
+    NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         const Outcome outcome = inside(*jail, "check_view");
