@@ -176,7 +176,7 @@ TEST_F(Program, WithoutPythonTheActiveEnvironmentIsTaken) {
     EXPECT_EQ(kernel_json(user_kernels_)["metadata"]["cellblock"]["python"], at("env/bin/python"));
     variables_.erase("VIRTUAL_ENV");
     EXPECT_EQ(run({"install"}), kFailed);
-    EXPECT_THAT(err_.str(), HasSubstr("no python3 in PATH"));
+    EXPECT_THAT(err_.str(), HasSubstr("no program python3 in PATH"));
     fs::create_directories(root_ / "path");
     fs::create_symlink(root_ / "env/bin/python", root_ / "path/python3");
     ASSERT_EQ(run({"install"}), 0) << err_.str();

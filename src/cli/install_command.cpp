@@ -35,28 +35,26 @@ struct Options {
     std::vector<std::string> kernel_arguments;  // of --kernel-arg
 };
 
-// The active environment's Python, else the one that a shell would find.
-Result<std::string> default_python(const Context& context) {
-    for (const char* environment : {"VIRTUAL_ENV", "CONDA_PREFIX"})
-        if (const std::string prefix = context.variable(environment); !prefix.empty())
-            return prefix + "/bin/python";
+// As a shell finds a program; empty when there is none.
+std::string find_in_path(const std::string& name, const Context& context) {
     std::istringstream directories(context.variable("PATH"));
     for (std::string directory; std::getline(directories, directory, ':');) {
-        const std::string candidate = directory + "/python3";
+        const std::string candidate = fs::path(directory) / name;
         if (!directory.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
     }
-    return Error("there is no python3 in PATH").with_remedy("Name an interpreter with --python.");
+    return "";
 }
 
-// As a shell does it: a name without slash is looked for in PATH.
-Result<std::string> named_python(const std::string& name, const Context& context) {
-    if (name.find('/') != std::string::npos) return name;
-    std::istringstream directories(context.variable("PATH"));
-    for (std::string directory; std::getline(directories, directory, ':');) {
-        const std::string candidate = directory + "/" + name;
-        if (!directory.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-    }
-    return Error("there is no program " + name + " in PATH").with_remedy("Name the interpreter by its path.");
+// The one named, else the active environment's, else the one that a shell would find.
+Result<std::string> choose_python(std::string named, const Context& context) {
+    if (named.find('/') != std::string::npos) return named;
+    for (const char* environment : {"VIRTUAL_ENV", "CONDA_PREFIX"})
+        if (const std::string prefix = context.variable(environment); named.empty() && !prefix.empty())
+            return prefix + "/bin/python";
+    if (named.empty()) named = "python3";
+    if (std::string found = find_in_path(named, context); !found.empty()) return found;
+    return Error("there is no program " + named + " in PATH")
+        .with_remedy("Name an interpreter with --python PATH.");
 }
 
 Result<std::string> kernels_directory(const Options& options, const session::PythonEnvironment& python,
@@ -100,8 +98,7 @@ void warn_if_not_enforceable(const Options& options, const Context& context) {
 
 Result<int> install(const Options& options, const Context& context) {
     TRY(check_kernel_name(options.name));
-    const std::string named =
-        TRY(options.python.empty() ? default_python(context) : named_python(options.python, context));
+    const std::string named = TRY(choose_python(options.python, context));
     const session::PythonEnvironment python = TRY(session::resolve_python(named));
     for (const std::string& warning : python.warnings) context.err << "warning: " << warning << "\n";
     TRY(session::require_ipython(python));
