@@ -211,6 +211,12 @@ class SessionTest : public testing::Test, protected Host {
         return false;
     }
 
+    static std::chrono::nanoseconds cpu_time() {
+        timespec time{};
+        ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+        return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+    }
+
     void publish(Publication publication) override {
         const std::lock_guard lock(mutex_);
         published_ += publication.msg_type + " " + publication.parent_header + " " + publication.content + "\n";
@@ -412,6 +418,54 @@ TEST_F(SessionTest, AFailedSpawnAfterALossIsExplainedInTheCell) {
     EXPECT_NE(run().content.find("SandboxUnavailable"), std::string::npos);
     world_.spawn_fails = false;
     EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+TEST_F(SessionTest, PressureThatEndsAfterTheWorkerDoesNoHarm) {
+    start({[](Script& s) {
+               s.hello();
+               s.next_request();
+               s.raw(std::string(64, '\xff'));
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    loop_->post([this] { session_->set_paused(true); });
+    std::thread relief([this] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        for (int i = 0; i < 10; ++i) {
+            loop_->post([this] { session_->set_paused(false); });
+            loop_->post([this] { session_->set_paused(true); });
+        }
+        loop_->post([this] { session_->set_paused(false); });
+    });
+    // Whether the hello came before the pressure or after it, the first cell ends with the violation.
+    EXPECT_EQ(run().verdict, jail::Verdict::protocol_violation);
+    relief.join();
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+TEST_F(SessionTest, AHangUpUnderPressureWaitsWithoutSpinning) {
+    start({[](Script& s) {
+               s.hello();
+               const std::string id = s.next_request();
+               std::this_thread::sleep_for(std::chrono::milliseconds(30));
+               s.publish(id, "stream", R"({"name": "stdout", "text": "last words"})");
+               return jail::Exit{7, 0};
+           },
+           honest});
+    ASSERT_TRUE(session_->wait_ready().ok());
+    std::thread relief([this] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        loop_->post([this] { session_->set_paused(true); });
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        const auto cpu_before = cpu_time();
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        EXPECT_LT(cpu_time() - cpu_before, std::chrono::milliseconds(100)) << "the loop sleeps";
+        loop_->post([this] { session_->set_paused(false); });
+    });
+    EXPECT_EQ(run().verdict, jail::Verdict::worker_exited);
+    relief.join();
+    EXPECT_NE(published().find("last words"), std::string::npos);
 }
 
 // Each script breaks one rule; the verdict is the same, and the kernel lives.

@@ -53,23 +53,37 @@ Worker::~Worker() {
 void Worker::attach() {
     attached_ = true;
     capture_timer_ = std::make_unique<LoopTimer>(loop_, std::move(timer_fd_), [this] { flush_captured(); });
+    watch_link();
+    watch_pipe(out_, true);
+    watch_pipe(err_, true);
+}
+
+void Worker::watch_link() {
+    link_watched_ = true;
     loop_.watch(link_.get(), EPOLLIN, [self = weak_from_this()](uint32_t events) {
         const auto worker = self.lock();
         if (!worker) return;
         if (events & EPOLLOUT) worker->write_queued();
-        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) worker->read_link();
+        if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
+        if (!worker->paused_) return worker->read_link();
+        // A hang-up is reported again and again, and it must not be served before the back-pressure ends.
+        worker->unwatch_link();
     });
-    watch_pipe(out_, true);
-    watch_pipe(err_, true);
     const std::lock_guard lock(write_mutex_);
     update_interest();
+}
+
+void Worker::unwatch_link() {
+    const std::lock_guard lock(write_mutex_);
+    if (link_watched_) loop_.unwatch(link_.get());
+    link_watched_ = false;
 }
 
 void Worker::detach() {
     if (!attached_) return;
     attached_ = false;
     ended_ = true;
-    loop_.unwatch(link_.get());
+    unwatch_link();
     watch_pipe(out_, false);
     watch_pipe(err_, false);
     capture_timer_.reset();
@@ -77,25 +91,26 @@ void Worker::detach() {
 
 // Caller holds write_mutex_ (the loop's interest depends on the queue).
 void Worker::update_interest() {
-    if (!attached_) return;
-    const bool read = !paused_ && !ended_;
-    loop_.change(link_.get(), (read ? EPOLLIN : 0U) | (wants_write_ && !ended_ ? EPOLLOUT : 0U));
+    if (!link_watched_ || ended_) return;
+    loop_.change(link_.get(), (paused_ ? 0U : EPOLLIN) | (wants_write_ ? EPOLLOUT : 0U));
 }
 
 void Worker::set_paused(bool paused) {
     if (paused_ == paused) return;
     paused_ = paused;
-    if (!attached_) return;
-    {
+    if (!attached_ || ended_) return;
+    if (!paused && !link_watched_) {
+        watch_link();
+    } else {
         const std::lock_guard lock(write_mutex_);
         update_interest();
     }
     watch_pipe(out_, !paused);
     watch_pipe(err_, !paused);
+    if (exited_) drain_and_end();
 }
 
 void Worker::read_link() {
-    // A hang-up is reported even while paused; it must not be served before the back-pressure ends.
     if (paused_ || ended_) return;
     const ssize_t n = ::recv(link_.get(), read_buffer_.data(), read_buffer_.size(), MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -123,10 +138,10 @@ void Worker::end_link(const std::string& violation) {
     if (ended_) return;
     flush_captured();
     ended_ = true;
+    // A closed peer keeps EPOLLHUP raised for ever.
+    unwatch_link();
     {
         const std::lock_guard lock(write_mutex_);
-        // A closed peer keeps EPOLLHUP raised for ever: stop watching altogether.
-        loop_.unwatch(link_.get());
         to_write_.clear();
         wants_write_ = false;
     }
@@ -135,7 +150,9 @@ void Worker::end_link(const std::string& violation) {
 
 void Worker::drain_and_end() {
     exited_ = true;
-    if (attached_ && !ended_ && !paused_) read_link();
+    // To the end at once: a child that holds the link open keeps it silent, and silence wakes nobody. Bounded by
+    // kMaxAfterExit.
+    while (attached_ && !ended_ && !paused_) read_link();
 }
 
 void Worker::watch_pipe(Pipe& pipe, bool on) {

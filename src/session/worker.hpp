@@ -72,6 +72,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
         bool watched = false;
     };
     Worker(EventLoop& loop, WorkerListener& listener, UniqueFd link, UniqueFd out, UniqueFd err);
+    void watch_link();
+    void unwatch_link();
     void read_link();
     void take_frames();
     void end_link(const std::string& violation);
@@ -92,6 +94,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
     std::string read_buffer_;
     size_t read_after_exit_ = 0;
     bool attached_ = false;
+    bool link_watched_ = false;
     std::atomic<bool> ended_ = false;  // written by the loop's thread, read by send()
     bool exited_ = false;
     bool paused_ = false;
