@@ -7,7 +7,6 @@ find our files. It is taken off again before anything else is imported; our modu
 import sys
 
 package_directory = sys.path.pop(0)
-sys.path.insert(0, "")  # What interactive Python has, and what notebooks rely on: modules beside the notebook.
 
 
 def load_package():

@@ -7,8 +7,7 @@ what was printed must be on its way; and what Python code itself writes to a des
 import os
 import sys
 
-import _posixsubprocess
-
+from .imports import after_import
 from .streams import BytesOfStream
 
 
@@ -23,9 +22,8 @@ def keep_order(outbox, stdout, stderr):
 
     for name in ("system", "posix_spawn", "posix_spawnp"):
         setattr(os, name, flushed_first(getattr(os, name)))
-    _posixsubprocess.fork_exec = flushed_first(_posixsubprocess.fork_exec)
-    if hasattr(sys.modules.get("subprocess"), "_fork_exec"):
-        sys.modules["subprocess"]._fork_exec = _posixsubprocess.fork_exec
+    # What the subprocess module starts its children with; it takes the function over when it is imported.
+    after_import("_posixsubprocess", lambda module: setattr(module, "fork_exec", flushed_first(module.fork_exec)))
     os.write = _write_to_streams(os.write, outbox, {1: stdout, 2: stderr})
     for stream in (sys.__stdout__, sys.__stderr__):
         stream.reconfigure(line_buffering=True)

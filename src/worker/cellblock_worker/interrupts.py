@@ -5,7 +5,7 @@ interrupted at its await, see eventloop.py. Between cells a handler only notes w
 then the interrupt, which the kernel sends after the request, is meant for that one.
 """
 
-import signal
+import _signal as signal
 
 
 class Interrupts:

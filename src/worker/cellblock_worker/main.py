@@ -2,7 +2,7 @@
 
 import gc
 import os
-import signal
+import _signal as signal  # `signal` itself costs two milliseconds for its enums
 import sys
 
 KERNEL_FD = 3
@@ -94,12 +94,20 @@ def serve(link):
         _thread.interrupt_main()  # A cell that still runs has to end; the kernel kills after a while anyway.
 
     link.on_request, link.on_shutdown = on_request, on_shutdown
+    add_notebook_directory()
     interrupts.ignore()
     link.start()
     link.hello(PROTOCOL, digest(), info(kernel.shell))
     gc.enable()
     gc.freeze()
     loop.run(dispatcher.on_shell)
+
+
+def add_notebook_directory():
+    """Notebooks import modules that lie beside them. As in IPython these come after the standard library: a `random.py`
+    must not break it, and not us either."""
+    packages = [at for at, path in enumerate(sys.path) if os.path.basename(path) in ("site-packages", "dist-packages")]
+    sys.path.insert(packages[0] if packages else 0, "")
 
 
 def close(link, streams):

@@ -108,29 +108,29 @@ class Outbox:
             self._write_batch(item)
 
     def _write_batch(self, item):
-        batch = _Batch()
-        get = self._queue.get_nowait
+        batch, get = _Batch(), self._queue.get_nowait
         try:
             while True:
                 kind = type(item)
                 if kind is tuple:
-                    batch.add_text(item)
-                elif kind is list:
+                    name, request, text = item
+                    append = batch.text_of(name, request)
+                    append(text)
+                    item = get()
+                    while type(item) is tuple and item[1] is request and item[0] is name:  # Most come in long rows.
+                        append(item[2])
+                        item = get()
+                    continue
+                if kind is list:
                     batch.add_frame(item)
                 else:
-                    batch.end_text()
-                    self._write(batch.pieces)
+                    self._write(batch.take())
                     item.release()
-                    batch = _Batch()
                 if batch.size > BATCH_BYTES:
-                    batch.end_text()
-                    self._write(batch.pieces)
-                    batch = _Batch()
+                    self._write(batch.take())
                 item = get()
         except Empty:
-            pass
-        batch.end_text()
-        self._write(batch.pieces)
+            self._write(batch.take())
 
     def _write(self, pieces):
         if not pieces:
@@ -149,35 +149,35 @@ class _Batch:
     """What one write takes along: frames as they are, texts of a stream joined."""
 
     def __init__(self):
-        self.pieces = []
-        self.size = 0
+        self._pieces = []
+        self.size = 0  # of frames; producers wait often enough to bound the text
         self._texts = []  # [(stream name, request, [text, …])], in order
-        self._key = None
 
     def add_frame(self, pieces):
-        self.end_text()
-        self.pieces += pieces
+        self._end_text()
+        self._pieces += pieces
         self.size += sum(map(len, pieces))
 
-    def add_text(self, item):
-        name, request, text = item
-        if request is None:
-            request = requests.newest()
-        key = (name, request)
-        if key != self._key:
-            self._key = key
+    def text_of(self, name, request):
+        """Where to append text of this stream and request."""
+        request = request or requests.newest()
+        if not self._texts or self._texts[-1][:2] != (name, request):
             self._texts.append((name, request, []))
-        self._texts[-1][2].append(text)
-        self.size += len(text)
+        return self._texts[-1][2].append
 
-    def end_text(self):
-        texts, self._texts, self._key = self._texts, [], None
+    def take(self):
+        self._end_text()
+        pieces, self._pieces, self.size = self._pieces, [], 0
+        return pieces
+
+    def _end_text(self):
+        texts, self._texts = self._texts, []
         if len(texts) > MAX_SWITCHES:
             texts = _sorted_apart(texts)
         for name, request, chunks in texts:
             text = "".join(chunks)
             for at in range(0, len(text), MAX_TEXT):
-                self.pieces += stream_frame(name, request, text[at:at + MAX_TEXT])
+                self._pieces += stream_frame(name, request, text[at:at + MAX_TEXT])
             if request.record is not None:
                 request.record(name, text)
 

@@ -80,6 +80,8 @@ class ZMQInteractiveShell(Routed, InteractiveShell):
         super().init_magics()
         self.register_magics(KernelMagics)
         self.magics_manager.register_alias("ed", "edit")
+        # IPython's applications load this extension at start.
+        self.magics_manager.register_lazy("store", "IPython.extensions.storemagic")
 
     def init_data_pub(self):
         pass  # Of IPython.parallel.

@@ -1,0 +1,34 @@
+"""A worker for each test, or one for the tests of a module that do not disturb each other."""
+
+import pytest
+from driver import Worker
+
+
+@pytest.fixture
+def start_worker(tmp_path):
+    """Starts workers in a directory of their own; `start_worker(**how)`."""
+    started = []
+
+    def start(**how):
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        how.setdefault("cwd", tmp_path)
+        started.append(Worker(home=how.pop("home", home), **how))
+        return started[-1].await_hello()
+
+    yield start
+    for worker in started:
+        worker.close()
+
+
+@pytest.fixture
+def worker(start_worker):
+    return start_worker()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    worker = Worker(home=home, cwd=home).await_hello()
+    yield worker
+    worker.close()
