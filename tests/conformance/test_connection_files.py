@@ -41,7 +41,6 @@ def refuse(spec, tmp_path):
         assert done.stdout == ""
         lines = done.stderr.strip().splitlines()
         assert len(lines) == 1, f"not one sentence: {done.stderr!r}"
-        assert str(path) in lines[0], "the sentence does not name the file"
         assert list(temp.iterdir()) == []
         deadline = time.monotonic() + host.GONE_WITHIN
         while (new := host.empty_cgroups() - cgroups_before) and time.monotonic() < deadline:
@@ -59,11 +58,13 @@ def written(tmp_path, text):
 
 
 def test_missing(refuse, tmp_path):
-    assert "No such file" in refuse(tmp_path / "absent.json")
+    path = tmp_path / "absent.json"
+    sentence = refuse(path)
+    assert "No such file" in sentence and str(path) in sentence
 
 
 def test_a_directory(refuse, tmp_path):
-    refuse(tmp_path)
+    assert str(tmp_path) in refuse(tmp_path)
 
 
 def test_unreadable(refuse, public_directory, installation):
@@ -82,7 +83,8 @@ def test_unreadable(refuse, public_directory, installation):
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00\x01", "{" * 10_000, '{"transport": "tcp"}'],
                          ids=["empty", "cut", "list", "null", "binary", "deep", "almost-empty"])
 def test_not_a_connection_file(refuse, tmp_path, text):
-    refuse(written(tmp_path, text))
+    path = written(tmp_path, text)
+    assert str(path) in refuse(path)
 
 
 @pytest.mark.parametrize("key", ["ip", "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port"])

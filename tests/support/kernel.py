@@ -6,6 +6,7 @@ tests need what a manager hides: the exit status, stderr, another user, other co
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -64,7 +65,7 @@ class Kernel:
         self.environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8", "HOME": str(self.home),
             "TMPDIR": str(self.temp), "XDG_RUNTIME_DIR": str(self.runtime), "JPY_PARENT_PID": str(os.getpid()),
-            "JPY_SESSION_NAME": "secret-notebook-name.ipynb",
+            "JPY_SESSION_NAME": "notebook.ipynb",
             **({"USER": user.name, "LOGNAME": user.name} if user else {"USER": "root"}), **(env or {})}
         self.mounts_before = host.mounts()
         self._stderr = open(stderr_file or self.directory / "stderr", "w+b")
@@ -83,8 +84,8 @@ class Kernel:
         # write_connection_file looks for free ports on an IPv4 address only.
         write_connection_file(str(self.connection_file), transport=transport, ip="127.0.0.1" if ":" in ip else ip,
                               kernel_name="under-test")
-        if key is not None:
-            extra = {**extra, "key": key}
+        # write_connection_file signs nothing unless it is given a key; front ends do give one.
+        extra = {"key": secrets.token_hex(16) if key is None else key, **extra}
         if ":" in ip:
             extra = {**extra, "ip": ip}
         if extra:
