@@ -81,7 +81,9 @@ class ZMQInteractiveShell(Routed, InteractiveShell):
         self.register_magics(KernelMagics)
         self.magics_manager.register_alias("ed", "edit")
         # IPython's applications load this extension at start.
-        self.magics_manager.register_lazy("store", "IPython.extensions.storemagic")
+        declare = self.magics_manager.register_lazy
+        kind = {"magic_kind": "line"} if "magic_kind" in declare.__code__.co_varnames else {}
+        declare("store", "IPython.extensions.storemagic", **kind)
 
     def init_data_pub(self):
         pass  # Of IPython.parallel.

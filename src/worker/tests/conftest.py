@@ -10,9 +10,10 @@ def start_worker(tmp_path):
     started = []
 
     def start(**how):
-        home = tmp_path / "home"
+        home, notebook = tmp_path / "home", tmp_path / "notebook"
         home.mkdir(exist_ok=True)
-        how.setdefault("cwd", tmp_path)
+        notebook.mkdir(exist_ok=True)
+        how.setdefault("cwd", notebook)
         started.append(Worker(home=how.pop("home", home), **how))
         return started[-1].await_hello()
 

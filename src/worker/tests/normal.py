@@ -12,6 +12,7 @@ PATTERNS = [
     (re.compile(r"/[^\s'\"]*/lib/python3\.\d+/"), "LIB/"),
     (re.compile(r"~/[^\s'\"]*/lib/python3\.\d+/"), "LIB/"),
     (re.compile(r"/[^\s'\"]*/cellblock-written.txt"), "DIRECTORY/cellblock-written.txt"),
+    (re.compile(r"/\S*/<frozen "), "DIRECTORY/<frozen "),
 ]
 
 

@@ -5,6 +5,7 @@ Needs a Python with ipykernel, numpy, pandas and matplotlib; run it again when t
 
 import json
 import sys
+import tempfile
 
 from jupyter_client.manager import start_new_kernel
 from normal import normal_cell
@@ -13,8 +14,9 @@ from scenarios import SCENARIOS
 
 class Recorder:
     def __init__(self):
+        self.directory = tempfile.TemporaryDirectory()  # Empty: file names are completions too.
         self.manager, self.client = start_new_kernel(
-            kernel_name="python3", extra_arguments=["--HistoryManager.hist_file=:memory:"])
+            kernel_name="python3", extra_arguments=["--HistoryManager.hist_file=:memory:"], cwd=self.directory.name)
 
     def step(self, step):
         code, changes = step if isinstance(step, tuple) else (step, {})
@@ -46,6 +48,7 @@ class Recorder:
     def close(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
+        self.directory.cleanup()
 
 
 def record(names):
