@@ -18,15 +18,18 @@
 
 #include "base/sys.hpp"
 #include "jail/cgroup_host.hpp"
+#include "jail/systemd_scope.hpp"
 
 namespace cellblock::jail {
 namespace {
 
 constexpr size_t kMaxFile = 64 * 1024;
 constexpr int64_t kCpuPeriodUs = 100'000;
-// Version 1 charges memory+swap first and does not count refusals there (seen on 6.18). A little more than the memory
-// limit lets that one be hit, and counted, first; it is all that can ever be swapped out.
+// Version 1 charges memory+swap first and does not count refusals there (seen on 6.18). A little more than
+// the memory limit lets that one be hit, and counted, first; it is all that can ever be swapped out.
 constexpr uint64_t kSwapSlack = 1 << 20;
+// Ends the name of the leaf in which the kernel process itself stands (version 2).
+constexpr std::string_view kOwnLeaf = "-kernel";
 // pid 1 is not the user's.
 constexpr int kInitProcesses = 1;
 // A cgroup stays busy for a moment after its last process was reaped.
@@ -37,9 +40,11 @@ constexpr std::string_view kV1Remedy =
     "isolation level "
     "'namespaced', where memory is sampled and not enforced by the kernel.";
 constexpr std::string_view kV2Remedy =
-    "Start the front end as 'systemd-run --user --scope -p Delegate=yes jupyter lab', or choose the "
-    "isolation level "
-    "'namespaced', where memory is sampled and not enforced by the kernel.";
+    "Start the front end in a login session of systemd, whose user manager hands out cgroups (with sudo -u "
+    "or su there "
+    "is none: use 'machinectl shell USER@' or ssh), or choose the isolation level 'namespaced', where memory "
+    "is "
+    "sampled and not enforced by the kernel.";
 
 Result<uint64_t> start_time_of(pid_t pid) {
     const std::string stat = TRY(sys::read_file("/proc/" + std::to_string(pid) + "/stat", kMaxFile));
@@ -242,12 +247,8 @@ class CgroupV2 final : public Cgroup {
   public:
     static Result<std::unique_ptr<Cgroup>> create(const std::string& own, const Limits& limits,
                                                   const std::string& name) {
-        const std::string parent = base_of(own);
-        std::vector<std::string> controllers = {"memory", "pids"};
-        if (limits.cpus > 0) controllers.emplace_back("cpu");
         auto cgroup = std::unique_ptr<CgroupV2>(new CgroupV2);
-        auto prepared = cgroup->prepare(parent, controllers, name, limits);
-        if (!prepared) return std::move(prepared).error().with_remedy(std::string(kV2Remedy));
+        TRY(cgroup->prepare(own, name, limits));
         return std::unique_ptr<Cgroup>(std::move(cgroup));
     }
 
@@ -267,27 +268,23 @@ class CgroupV2 final : public Cgroup {
     }
 
   private:
-    // Where the kernel process goes when it has to leave its cgroup: only a cgroup without processes of its
-    // own can hand controllers to its children.
-    static constexpr std::string_view kOwnLeaf = "cellblock-kernel-";
-
     CgroupV2() = default;
 
+    // The kernel process may stand in a leaf that an earlier jail made; see hand_on().
     static std::string base_of(const std::string& own) {
-        const size_t slash = own.rfind('/');
-        if (slash != std::string::npos && std::string_view(own).substr(slash + 1).starts_with(kOwnLeaf))
-            return own.substr(0, slash);
-        return own;
+        return own.ends_with(kOwnLeaf) ? own.substr(0, own.rfind('/')) : own;
     }
 
-    Result<void> prepare(const std::string& parent, const std::vector<std::string>& controllers,
-                         const std::string& name, const Limits& limits) {
+    Result<void> prepare(const std::string& own, const std::string& name, const Limits& limits) {
+        const std::string parent = base_of(own);
+        std::vector<std::string> controllers = {"memory", "pids"};
+        if (limits.cpus > 0) controllers.emplace_back("cpu");
         const std::string available = TRY(sys::read_file(parent + "/cgroup.controllers", kMaxFile));
         for (const auto& controller : controllers)
             if (!has_word(available, controller))
                 return Error("cgroup " + parent + " has no controller '" + controller + "' to hand on");
         remove_stale(parent);
-        TRY(hand_on(parent, controllers));
+        TRY(hand_on(parent, controllers, name));
         directory_ = TRY(Directory::make(parent + "/" + name));
         TRY(set_limit(directory_->file("memory.max"), std::to_string(limits.memory.count)));
         // Absent without swap accounting.
@@ -301,7 +298,8 @@ class CgroupV2 final : public Cgroup {
         return {};
     }
 
-    static Result<void> hand_on(const std::string& parent, const std::vector<std::string>& controllers) {
+    static Result<void> hand_on(const std::string& parent, const std::vector<std::string>& controllers,
+                                const std::string& name) {
         const std::string control = parent + "/cgroup.subtree_control";
         const std::string enabled = TRY(sys::read_file(control, kMaxFile));
         std::string missing;
@@ -310,11 +308,12 @@ class CgroupV2 final : public Cgroup {
         if (missing.empty()) return {};
         auto written = sys::write_file(control, missing);
         if (written || written.error().error_number() != EBUSY) return written;
-        // Processes stand in the cgroup itself. When we are the only one, a leaf of our own makes room.
+        // Only a cgroup without processes of its own can hand controllers to its children, and we stand in
+        // it. When we are the only one, a leaf of our own makes room.
         const std::string processes = TRY(sys::read_file(parent + "/cgroup.procs", kMaxFile));
         if (processes != std::to_string(::getpid()) + "\n")
             return Error("hand controllers on from cgroup " + parent + ": other processes share it", EBUSY);
-        const std::string leaf = parent + "/" + std::string(kOwnLeaf) + std::to_string(::getpid());
+        const std::string leaf = parent + "/" + name.substr(0, name.rfind('-')) + std::string(kOwnLeaf);
         if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) return errno_error("create cgroup " + leaf);
         TRY(sys::write_file(leaf + "/cgroup.procs", std::to_string(::getpid())));
         return sys::write_file(control, missing);
@@ -360,16 +359,38 @@ bool is_stale_cgroup(const std::string& name) {
     const auto start_end = std::from_chars(pid_end.ptr + 1, end, start);
     if (start_end.ec != std::errc() || start_end.ptr == end || *start_end.ptr != '-') return false;
     const auto number_end = std::from_chars(start_end.ptr + 1, end, number);
-    if (number_end.ec != std::errc() || number_end.ptr != end) return false;
+    const bool is_jail = number_end.ec == std::errc() && number_end.ptr == end;
+    if (!is_jail && std::string_view(start_end.ptr, static_cast<size_t>(end - start_end.ptr)) != kOwnLeaf)
+        return false;
     const auto lives = start_time_of(owner);
     return !lives || *lives != start;
 }
+
+namespace {
+
+// Below our own cgroup when it can be divided; else in a scope of our own that systemd gives us.
+Result<std::unique_ptr<Cgroup>> create_v2(const std::string& own, const Limits& limits,
+                                          const std::string& name) {
+    auto below = CgroupV2::create(own, limits, name);
+    if (below || below.error().error_number() == EEXIST) return below;
+    const std::string scope = name.substr(0, name.rfind('-'));
+    if (auto entered = enter_own_scope(scope); !entered)
+        return Error(below.error().what() + "; " + entered.error().what())
+            .with_remedy(std::string(kV2Remedy));
+    const CgroupHost host = TRY(look_at_host());
+    CHECK(host.v2);
+    auto inside = CgroupV2::create(*host.v2, limits, name);
+    if (!inside) return std::move(inside).error().with_remedy(std::string(kV2Remedy));
+    return inside;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Cgroup>> Cgroup::create(const Limits& limits, unsigned number) {
     const CgroupHost host = TRY(look_at_host());
     const std::string name = cgroup_name(::getpid(), TRY(start_time_of(::getpid())), number);
     if (host.v1.contains("memory")) return CgroupV1::create(host, limits, name);
-    if (host.v2) return CgroupV2::create(*host.v2, limits, name);
+    if (host.v2) return create_v2(*host.v2, limits, name);
     return std::move(Error("this host shows no cgroups"))
         .with_remedy("Mount them at /sys/fs/cgroup, or choose the isolation level 'namespaced'.");
 }
@@ -384,7 +405,7 @@ Result<void> delegate_cgroups(uid_t uid, gid_t gid) {
         return {};
     }
     return std::move(Error("this host has cgroup version 2, where systemd delegates"))
-        .with_remedy("As the user, run 'systemd-run --user --scope -p Delegate=yes jupyter lab'.");
+        .with_remedy("Nothing needs delegating by hand: kernels ask their user's systemd.");
 }
 
 }  // namespace cellblock::jail

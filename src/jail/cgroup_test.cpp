@@ -72,6 +72,9 @@ TEST(CgroupName, TellsWhetherItsOwnerLives) {
     EXPECT_FALSE(is_stale_cgroup(cgroup_name(::getpid(), start, 0)));
     EXPECT_TRUE(is_stale_cgroup(cgroup_name(::getpid(), start + 1, 0)))
         << "the pid belongs to somebody else by now";
+    const std::string leaf = "cellblock-" + std::to_string(::getpid()) + "-";
+    EXPECT_FALSE(is_stale_cgroup(leaf + std::to_string(start) + "-kernel"));
+    EXPECT_TRUE(is_stale_cgroup(leaf + std::to_string(start + 1) + "-kernel"));
     const pid_t gone = ::fork();
     if (gone == 0) std::_Exit(0);
     ::waitpid(gone, nullptr, 0);

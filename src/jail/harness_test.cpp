@@ -109,7 +109,9 @@ size_t entries(const std::string& path, const std::string& prefix = "") {
     size_t count = 0;
     std::error_code gone;
     for (const auto& entry : std::filesystem::directory_iterator(path, gone))
-        if (entry.path().filename().string().starts_with(prefix)) ++count;
+        if (const std::string name = entry.path().filename();
+            name.starts_with(prefix) && !name.ends_with("-kernel"))
+            ++count;
     return count;
 }
 
@@ -252,7 +254,10 @@ Footprint footprint() {
         cgroups += entries(own, mine);
         cgroups += entries(host.v1_mounts.at(controller) + "/cellblock-" + std::to_string(::geteuid()), mine);
     }
-    if (host.v2) cgroups += entries(*host.v2, mine);
+    // The kernel process may stand in a leaf beside its jails.
+    if (host.v2)
+        cgroups +=
+            entries(host.v2->ends_with("-kernel") ? host.v2->substr(0, host.v2->rfind('/')) : *host.v2, mine);
     return {entries("/proc/self/fd"), static_cast<size_t>(std::count(mounts.begin(), mounts.end(), '\n')),
             static_cast<size_t>(std::count(children.begin(), children.end(), ' ')), cgroups};
 }

@@ -199,13 +199,13 @@ TEST_P(JailLife, KillAllEndsAForkBomb) {
             ASSERT_TRUE(jail->kill_all());
             EXPECT_LT(Clock::now() - begin, 2s);
             EXPECT_EQ(wait_events(*jail).at(0).exit.signal, SIGKILL);
-            EXPECT_EQ(shell(*jail, "ls -d /proc/[0-9]* | wc -l").output, "4\n");  // pid 1, sh, ls, wc
+            EXPECT_EQ(shell(*jail, "ls -d /proc/[0-9]* > f; wc -l < f").output, "2\n");  // pid 1 and sh
         }
     });
 }
 
 INSIDE(orphans) {
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 200; ++i) {
         const pid_t child = ::fork();
         if (child == 0) {
             if (::fork() == 0) ::_exit(0);

@@ -177,7 +177,7 @@ TEST_P(ViewInside, NothingOfTheHostIsNamed) {
         EXPECT_EQ(shell(*jail, "grep -c cellblock /proc/self/cgroup").output, "0\n");
         EXPECT_EQ(shell(*jail, "tr -d '\\0' < /proc/1/cmdline; cat /proc/1/comm").output,
                   "jail-initjail-init\n");
-        EXPECT_EQ(shell(*jail, "ls -d /proc/[0-9]* | wc -l").output, "4\n") << "pid 1, sh, ls, wc";
+        EXPECT_EQ(shell(*jail, "ls -d /proc/[0-9]* > f; wc -l < f").output, "2\n") << "pid 1 and sh";
     });
 }
 

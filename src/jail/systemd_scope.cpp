@@ -1,0 +1,97 @@
+// Through busctl, which every systemd brings along: one call in the life of a kernel is not worth a D-Bus
+// library in the process that holds the jail.
+#include "jail/systemd_scope.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "base/sys.hpp"
+
+namespace cellblock::jail {
+namespace {
+
+constexpr std::chrono::seconds kScopeTimeout{5};
+constexpr size_t kMaxText = 64 * 1024;
+
+std::vector<std::string> request(const std::string& unit) {
+    std::vector<std::string> words = {"busctl", "--timeout=" + std::to_string(kScopeTimeout.count())};
+    if (::geteuid() != 0) words.emplace_back("--user");
+    // See org.freedesktop.systemd1(5), StartTransientUnit.
+    const std::vector<std::string> call = {"call",
+                                           "org.freedesktop.systemd1",
+                                           "/org/freedesktop/systemd1",
+                                           "org.freedesktop.systemd1.Manager",
+                                           "StartTransientUnit",
+                                           "ssa(sv)a(sa(sv))",
+                                           unit,
+                                           "fail",
+                                           "3",
+                                           "PIDs",
+                                           "au",
+                                           "1",
+                                           std::to_string(::getpid()),
+                                           "Delegate",
+                                           "b",
+                                           "true",
+                                           "Description",
+                                           "s",
+                                           "Cellblock kernel",
+                                           "0"};
+    words.insert(words.end(), call.begin(), call.end());
+    return words;
+}
+
+/// Runs a command and waits for its end; the error carries what it wrote to stderr.
+Result<void> run_command(const std::vector<std::string>& words) {
+    auto [reader, writer] = TRY(sys::pipe());
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions, writer.get(), 2);
+    std::vector<char*> argv;
+    for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    pid_t pid = 0;
+    const int failed = ::posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    writer.reset();
+    if (failed != 0) return Error("run " + words[0], failed);
+    std::string complaint;
+    char buffer[512];
+    ssize_t n;
+    while ((n = ::read(reader.get(), buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0 && complaint.size() < kMaxText) complaint.append(buffer, static_cast<size_t>(n));
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+    while (!complaint.empty() && complaint.back() == '\n') complaint.pop_back();
+    return Error(words[0] + ": " + (complaint.empty() ? "failed" : complaint));
+}
+
+}  // namespace
+
+Result<void> enter_own_scope(const std::string& name) {
+    const std::string unit = name + ".scope";
+    if (auto asked = run_command(request(unit)); !asked)
+        return std::move(asked).error().context("ask systemd for a cgroup of its own");
+    // The call only queues a job.
+    const auto deadline = std::chrono::steady_clock::now() + kScopeTimeout;
+    while (std::chrono::steady_clock::now() < deadline) {
+        if (TRY(sys::read_file("/proc/self/cgroup", kMaxText)).find("/" + unit) != std::string::npos)
+            return {};
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return Error("ask systemd for a cgroup of its own: it did not come about");
+}
+
+}  // namespace cellblock::jail
