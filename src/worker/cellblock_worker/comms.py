@@ -38,7 +38,12 @@ _classes = {}
 def _comm_class(base, link):
     if base not in _classes:
         class Comm(base):
-            kernel = None
+            @property
+            def kernel(self):
+                # ipywidgets sends no update through a comm whose kernel is None.
+                from IPython import get_ipython
+
+                return get_ipython().kernel
 
             def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
                 content = {"data": {} if data is None else data, "comm_id": self.comm_id, **keys}
