@@ -106,7 +106,7 @@ def test_a_limit_is_explained_and_the_kernel_goes_on(notebook, kernel_name, arti
     notebook.run("import matplotlib.pyplot as plt\nplt.figure(figsize=(4, 2))\nplt.plot([1, 3, 2]);")
     stopped = notebook.run("hoard = []\nwhile True:\n    hoard.append(b'x' * (64 << 20))")
     expect(stopped).to_contain_text("MemoryLimitExceeded")
-    expect(stopped).to_contain_text("2 GiB")
+    expect(stopped).to_contain_text("2.0 GiB")
     expect(notebook.run("6 * 7")).to_contain_text("42")
     notebook.wait_until_idle()
     notebook.screenshot(artifacts / "jupyterlab.png")
