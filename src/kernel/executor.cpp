@@ -134,6 +134,12 @@ void Executor::push(Task task) {
     changed_.notify_one();
 }
 
+void Executor::push_front(Task task) {
+    const std::lock_guard lock(mutex_);
+    queue_.emplace_front(std::move(task));
+    changed_.notify_one();
+}
+
 std::vector<RequestPtr> Executor::take_queued_cells() {
     const std::lock_guard lock(mutex_);
     std::vector<RequestPtr> cells;

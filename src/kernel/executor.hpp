@@ -47,6 +47,8 @@ class Executor {
     /// Any thread. Tasks and requests keep their order.
     void push(RequestPtr request);
     void push(Task task);
+    /// Runs `task` before everything that is queued. Any thread.
+    void push_front(Task task);
     /// Takes all queued execute_requests out. Any thread.
     std::vector<RequestPtr> take_queued_cells();
     [[nodiscard]] size_t queued() const;

@@ -171,18 +171,18 @@ session::Reply Kernel::kernel_info() {
 }
 
 void Kernel::send_reply(Channel channel, const RequestPtr& request, const session::Reply& reply) {
-    const Route& route = route_of(request->msg_type);
-    if (!route.reply_type.empty())
+    const bool is_cell = channel == Channel::shell && request->msg_type == "execute_request";
+    // Before the reply: a request that is sent in answer to it is not one of those that were queued.
+    if (is_cell && reply.status == protocol::ReplyStatus::error && content_flag(*request, "stop_on_error", true) &&
+        !content_flag(*request, "silent", false))
+        abort_queued_cells();
+    if (!route_of(request->msg_type).reply_type.empty())
         loop_.post([this, channel, message = make_reply(*request, reply)]() mutable {
             front_->send(channel, std::move(message));
         });
     if (channel == Channel::shell) loop_.post([this] { throttle_requests(); });
     if (request->msg_type == "shutdown_request") shut_down(content_flag(*request, "restart", false));
-    if (request->msg_type != "execute_request" || channel != Channel::shell) return;
-    if (reply.exit_requested) return terminate();
-    if (reply.status == protocol::ReplyStatus::error && content_flag(*request, "stop_on_error", true) &&
-        !content_flag(*request, "silent", false))
-        abort_queued_cells();
+    if (is_cell && reply.exit_requested) terminate();
 }
 
 void Kernel::publish_status(const protocol::Request& parent, std::string_view state) {
@@ -203,6 +203,7 @@ protocol::Message Kernel::make_reply(const protocol::Request& request, const ses
 }
 
 // Exactly the cells that have arrived by now: a window of time would hit the front end's next, unrelated request.
+// In the shell executor's thread.
 void Kernel::abort_queued_cells() {
     const auto drained = std::make_shared<std::promise<void>>();
     loop_.post([this, drained] {
@@ -213,16 +214,21 @@ void Kernel::abort_queued_cells() {
     auto done = drained->get_future();
     while (done.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
         if (ending_) return;
-    for (const RequestPtr& request : shell_->take_queued_cells()) {
-        session::Reply aborted;
-        aborted.status = protocol::ReplyStatus::aborted;
-        aborted.content = aborted_content();
-        publish_status(*request, "busy");
-        loop_.post([this, message = make_reply(*request, aborted)]() mutable {
-            front_->send(Channel::shell, std::move(message));
-        });
-        publish_status(*request, "idle");
-    }
+    // Next, but after the reply and the `idle` of the cell that failed.
+    shell_->push_front([this, cells = shell_->take_queued_cells()] {
+        for (const RequestPtr& cell : cells) abort_cell(*cell);
+    });
+}
+
+void Kernel::abort_cell(const protocol::Request& request) {
+    session::Reply aborted;
+    aborted.status = protocol::ReplyStatus::aborted;
+    aborted.content = aborted_content();
+    publish_status(request, "busy");
+    loop_.post([this, message = make_reply(request, aborted)]() mutable {
+        front_->send(Channel::shell, std::move(message));
+    });
+    publish_status(request, "idle");
 }
 
 // ---- the end ----------------------------------------------------------------------------------------------------

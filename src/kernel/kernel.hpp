@@ -56,6 +56,7 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     void on_input_reply(const protocol::Request& reply);
     void wait_for_worker();
     void abort_queued_cells();
+    void abort_cell(const protocol::Request& request);
     void shut_down(bool restart);
     void throttle_requests();
     protocol::Message make_reply(const protocol::Request& request, const session::Reply& reply);
