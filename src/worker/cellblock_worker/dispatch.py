@@ -27,7 +27,6 @@ class Dispatcher:
 
     def on_shell(self, request):
         """In the main thread. Returns a coroutine when the answer needs the loop."""
-        self._interrupts.begin_request()
         runs_user_code = request.msg_type == "execute_request" or request.msg_type in COMMS
         token = requests.enter(request, runs_user_code)
         try:
@@ -41,7 +40,6 @@ class Dispatcher:
             self._answer_error(request, error)
         if not runs_user_code:
             requests.leave(token)
-        self._interrupts.end_request()
         return None
 
     async def _finish(self, request, unfinished):
@@ -49,7 +47,6 @@ class Dispatcher:
             await unfinished
         except BaseException as error:
             self._answer_error(request, error)
-        self._interrupts.end_request()
 
     def on_control(self, request):
         """From the link's thread: answered by a thread of its own, while the main thread runs a cell."""

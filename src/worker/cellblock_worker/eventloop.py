@@ -28,15 +28,21 @@ class MainLoop:
         self._arrived = None
         self._ended = False
         self._loop = None
+        self._announced = self._finished = 0
+
+    def announce(self):
+        """From the link's thread, before post(): from here on work_is_waiting()."""
+        self._announced += 1
 
     def post(self, item):
-        """From any thread: a request, or SHUTDOWN."""
+        """From the link's thread: a request, or SHUTDOWN."""
         self._inbox.put(item)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._wake)
 
     def work_is_waiting(self):
-        return not self._inbox.empty()
+        """Whether a request is waiting or not yet finished."""
+        return self._announced != self._finished
 
     def run(self, work):
         """Until SHUTDOWN: work(request) for each request. What it returns, when not None, is awaited in the loop."""
@@ -64,6 +70,7 @@ class MainLoop:
                 if unfinished is not None:
                     _load("asyncio")
                     return unfinished
+                self._finish()
         return None
 
     def _make_loop(self, asyncio):
@@ -90,6 +97,10 @@ class MainLoop:
                 sys.modules["asyncio"]._set_running_loop(None)
                 self._loop._thread_id = None
 
+    def _finish(self):
+        self._finished += 1
+        self._interrupts.end_request()
+
     # With asyncio
 
     def _run_with_loop(self, unfinished):
@@ -110,6 +121,7 @@ class MainLoop:
     async def _serve(self, unfinished):
         if unfinished is not None:
             await unfinished
+            self._finish()
         while True:
             try:
                 item = self._inbox.get_nowait()
@@ -122,6 +134,7 @@ class MainLoop:
                 unfinished = self._do(item)
                 if unfinished is not None:
                     await unfinished
+                self._finish()
         self._ended = True
         self._loop.stop()
 

@@ -1,8 +1,8 @@
 """SIGINT: KeyboardInterrupt in the cell that runs, nothing when none runs.
 
 A cell of ordinary code runs under `signal.default_int_handler`, which asyncio and others look for. A cell that awaits is
-interrupted at its await, see eventloop.py. Between cells a handler only notes whether a request is already on its way:
-then the interrupt, which the kernel sends after the request, is meant for that one.
+interrupted at its await, see eventloop.py. At other times a handler only notes whether a request is on its way or has been
+taken up: the kernel sends SIGINT after the request that it means, but the signal overtakes the request easily.
 """
 
 import _signal as signal
@@ -11,7 +11,6 @@ import _signal as signal
 class Interrupts:
     def __init__(self, work_is_waiting):
         self._work_is_waiting = work_is_waiting
-        self._taken = False  # A request has been taken up, its cell may not have begun
         self._noted = False
 
     def ignore(self):
@@ -19,13 +18,11 @@ class Interrupts:
         _set_handler(self._note)
 
     def _note(self, signum, frame):
-        self._noted = self._taken or self._work_is_waiting()
-
-    def begin_request(self):
-        self._taken = True
+        self._noted = self._work_is_waiting()
 
     def end_request(self):
-        self._taken = self._noted = False
+        """What was noted was meant for the request that has just ended."""
+        self._noted = False
 
     def run(self, function):
         """function() in the main thread, interruptible. An interrupt that comes when it has ended already is dropped."""

@@ -7,6 +7,7 @@ runs. It touches no user code.
 import os
 import threading
 from _queue import SimpleQueue
+from select import select
 
 from . import frames, json_text, requests
 from .outbox import Outbox
@@ -19,6 +20,7 @@ class Link:
         os.set_inheritable(fd, False)  # A child that holds it would hide our end from the kernel.
         self._fd = fd
         self._buffer = b""
+        self._reading = False
         self.outbox = Outbox(fd)
         self.on_request = None  # called in the reader's thread
         self.on_shutdown = None
@@ -77,10 +79,12 @@ class Link:
     # Down
 
     def has_unread(self):
-        """Whether the kernel has sent something that nobody has looked at yet."""
-        from select import select
+        """Whether the kernel has sent something that has not been handed on yet."""
+        return self._reading or bool(self._buffer) or bool(select([self._fd], [], [], 0)[0])
 
-        return bool(self._buffer) or bool(select([self._fd], [], [], 0)[0])
+    def handed_on(self):
+        """Called by on_request once somebody else keeps count of the request."""
+        self._reading = False
 
     def disown(self):
         """In a forked child."""
@@ -91,6 +95,11 @@ class Link:
 
     def _read_for_ever(self):
         while True:
+            self._reading = False
+            if not self._buffer:
+                # Waits before it reads, so that at each moment either the socket or `_reading` shows that there is something.
+                select([self._fd], [], [])
+            self._reading = True
             header, parts = frames.read(self._read_exactly)
             kind = header["type"]
             if kind == "request":

@@ -51,6 +51,7 @@ def has_ipython():
 
 def serve(link):
     import atexit
+    import threading
 
     from . import comms, descriptors, requests, shell
     from .dispatch import Dispatcher
@@ -74,9 +75,10 @@ def serve(link):
     stdin.install()
     debugger_can_be_interrupted()
 
-    sys.stdout, sys.stderr = stdout, stderr
     kernel = Kernel(link, stdin)
     kernel.shell = shell.make_shell(kernel)
+    # From here on. What goes wrong before is told on the descriptor, because hello must be the first frame.
+    sys.stdout, sys.stderr = stdout, stderr
     comms.install(link)
     dispatcher = Dispatcher(kernel.shell, link, Executor(kernel.shell, link, loop, interrupts, Forks(link, (stdout, stderr))),
                             interrupts)
@@ -85,13 +87,15 @@ def serve(link):
         if request.channel == "control":
             dispatcher.on_control(request)
         else:
+            loop.announce()
+            link.handed_on()
             loop.post(request)
 
     def on_shutdown():
-        import _thread
-
+        loop.announce()
         loop.post(SHUTDOWN)
-        _thread.interrupt_main()  # A cell that still runs has to end; the kernel kills after a while anyway.
+        # A cell that still runs has to end; the kernel kills after a while anyway.
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     link.on_request, link.on_shutdown = on_request, on_shutdown
     add_notebook_directory()

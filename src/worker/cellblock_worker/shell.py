@@ -51,7 +51,12 @@ class ZMQInteractiveShell(Routed, InteractiveShell):
         with warnings.catch_warnings():
             # Without a writable home IPython takes a temporary directory, which is what a jail gives anyway.
             warnings.simplefilter("ignore", UserWarning)
-            super().init_ipython_dir(ipython_dir)
+            try:
+                super().init_ipython_dir(ipython_dir)
+            except OSError:
+                import tempfile
+
+                super().init_ipython_dir(tempfile.mkdtemp(prefix="ipython-"))
 
     def init_profile_dir(self, profile_dir):
         if profile_dir is not None:
