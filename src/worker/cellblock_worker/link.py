@@ -7,7 +7,7 @@ runs. It touches no user code.
 import os
 import threading
 from _queue import SimpleQueue
-from select import select
+from select import EPOLLIN, epoll, select
 
 from . import frames, json_text, requests
 from .outbox import Outbox
@@ -19,6 +19,10 @@ class Link:
     def __init__(self, fd):
         os.set_inheritable(fd, False)  # A child that holds it would hide our end from the kernel.
         self._fd = fd
+        # Unlike a read() or select() in progress, this keeps no hold on the socket: a cell that puts something else in
+        # the descriptor's place closes it, and the kernel notices at once.
+        self._arrivals = epoll()
+        self._arrivals.register(fd, EPOLLIN)
         self._buffer = b""
         self._reading = False
         self.outbox = Outbox(fd)
@@ -98,7 +102,7 @@ class Link:
             self._reading = False
             if not self._buffer:
                 # Waits before it reads, so that at each moment either the socket or `_reading` shows that there is something.
-                select([self._fd], [], [])
+                self._arrivals.poll()
             self._reading = True
             header, parts = frames.read(self._read_exactly)
             kind = header["type"]
