@@ -27,7 +27,7 @@ def test_the_cell_is_stopped_and_told_why(jailed, bomb):
         assert kernel.run("kept").result == "1"
         return
     assert cell.ename == "MemoryLimitExceeded", cell
-    assert "256 MiB" in cell.error and "peak" in cell.error and "variables are lost" in cell.error
+    assert "256.0 MiB" in cell.error and "peak" in cell.error and "variables are lost" in cell.error
     assert "--memory" in cell.error, "the message does not say how to allow more"
     assert cell.status == "error" and cell.content["ename"] == "MemoryLimitExceeded"
     assert kernel.run("kept").ename == "NameError"
@@ -50,7 +50,7 @@ statuses = [os.waitpid(pid, 0)[1] for pid in children]
 print(statuses)""", timeout=90)
     assert cell.ename == "MemoryLimitExceeded" or (cell.status == "ok" and "[9, 9, 9, 9]" in cell.stdout), cell
     if cell.status == "ok":
-        assert "256 MiB" in cell.stderr, "nothing tells the user why the children died"
+        assert "256.0 MiB" in cell.stderr, "nothing tells the user why the children died"
 
 
 def test_files_in_scratch_space_are_bounded(jailed):

@@ -93,8 +93,8 @@ import os
 found = []
 for place, names, files in os.walk('/sys'):
     found += [place for name in files if name in ('cgroup.procs', 'tasks')]
-(found, open('/proc/self/mountinfo').read().count('cgroup'))""")
-    assert cell.result == "([], 0)", cell
+(found, [line for line in open('/proc/self/mountinfo') if ' - cgroup' in line])""")
+    assert cell.result == "([], [])", cell
 
 
 def test_the_host_name_is_not_the_hosts(jailed):
