@@ -153,6 +153,8 @@ void JailTest::in_mode(const std::function<void(Plan plan)>& body) {
     if (!mode.ordinary_user && !root) GTEST_SKIP() << "needs root";
     if (mode.ordinary_user && root && mode.level == Level::full && environment().delegated_uid == 0)
         GTEST_SKIP() << "needs cgroup version 1, where root can delegate";
+    if (mode.ordinary_user && !root && mode.level == Level::full)
+        if (auto cgroup = Cgroup::create(Limits{}, 0); !cgroup) GTEST_SKIP() << cgroup.error().sentence();
     Plan plan;
     plan.level = mode.level;
     plan.name = "test";
