@@ -4,6 +4,8 @@ Importing asyncio costs as much as a sixth of the whole start, so the thread fir
 when it has nothing to do, or when a cell needs it. A cell that imports asyncio itself finds the loop running already.
 """
 
+import _signal as signal
+import os
 import sys
 import threading
 import types
@@ -108,6 +110,7 @@ class MainLoop:
 
         loop = self._loop
         asyncio.set_event_loop(loop)
+        wake_on_signals(loop)
         server = loop.create_task(self._serve(unfinished))
         while not self._ended:
             try:
@@ -171,6 +174,14 @@ class MainLoop:
             self._interrupts.end_await()
 
 
+def wake_on_signals(loop):
+    """A signal that comes just before select() begins to sleep would else be looked at when the next request comes, and
+    interrupt that one."""
+    readable, writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    loop.add_reader(readable, os.read, readable, 512)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+
+
 class _AwaitInterrupt:
     """One cell's interrupt: asked for by the handler, delivered by _driven."""
 
@@ -183,9 +194,10 @@ class _AwaitInterrupt:
     def on_signal(self, signum, frame):
         from asyncio import current_task
 
-        # The cell's own code is running, or something else has kept the loop busy since the last SIGINT.
-        if current_task(self._loop) is self.task or self.requested:
+        if _runs_cell(frame):
             raise KeyboardInterrupt
+        if self.requested and current_task(self._loop) not in (None, self.task):
+            raise KeyboardInterrupt  # Another task has kept the loop busy since the last SIGINT.
         self.request()
 
     def request(self):
@@ -196,6 +208,15 @@ class _AwaitInterrupt:
     def _cancel(self):
         if self.requested and not self.over:
             self.task.cancel()
+
+
+def _runs_cell(frame):
+    """Whether the interrupted code belongs to the cell. Raised a few instructions later, where asyncio schedules the cell's
+    task again, an exception would leave the task asleep for ever."""
+    inner = frame
+    while frame is not None and frame.f_code is not _driven.__code__:
+        frame = frame.f_back
+    return frame is not None and frame is not inner
 
 
 @types.coroutine

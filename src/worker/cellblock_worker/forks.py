@@ -11,14 +11,16 @@ class Forks:
     def __init__(self, link, streams):
         self._link = link
         self._streams = streams
-        self.in_child = False
         os.register_at_fork(before=link.outbox.flush, after_in_child=self._after_in_child)
 
     def _after_in_child(self):
-        self.in_child = True
         self._link.disown()
         for stream in self._streams:
             stream.to_descriptor()
+
+    @property
+    def in_child(self):
+        return self._link.disowned
 
     def end_child(self, failed):
         """A child that has come to the end of the cell it was forked in: it has nothing to return to."""

@@ -6,13 +6,14 @@ runs. It touches no user code.
 
 import os
 import threading
-from _queue import SimpleQueue
+from _queue import Empty, SimpleQueue
 from select import EPOLLIN, epoll, select
 
 from . import frames, json_text, requests
 from .outbox import Outbox
 
 READ_SIZE = 256 * 1024
+LOOK_FOR_SIGNALS = 1.0  # Seconds. One that comes just before a wait begins does not end it.
 
 
 class Link:
@@ -26,6 +27,7 @@ class Link:
         self._buffer = b""
         self._reading = False
         self.outbox = Outbox(fd)
+        self.disowned = False
         self.on_request = None  # called in the reader's thread
         self.on_shutdown = None
         self._answers = threading.Lock()  # Between "may it still ask?" and the reply that ends the request
@@ -76,7 +78,11 @@ class Link:
                         return None
                     self._input = (request.id, answers)
                     self.outbox.send(frames.encode({"type": "input", "id": request.id}, [json_text.pack(content)]))
-                return answers.get()
+                while True:
+                    try:
+                        return answers.get(timeout=LOOK_FOR_SIGNALS)
+                    except Empty:
+                        continue
             finally:
                 self._input = None
 
@@ -92,6 +98,7 @@ class Link:
 
     def disown(self):
         """In a forked child."""
+        self.disowned = True
         self.outbox.disown()
         self._fd = -1
         self._answers = threading.Lock()
@@ -139,4 +146,4 @@ def _buffer(value):
     view = memoryview(value)
     if not view.contiguous:
         raise ValueError("binary buffers of a message must be contiguous")
-    return bytes(view.cast("B") if view.ndim else view.tobytes())
+    return view.tobytes("A")

@@ -5,6 +5,7 @@ notebook.
 """
 
 import os
+import sys
 import warnings
 
 from IPython.core import page
@@ -118,8 +119,11 @@ class ZMQInteractiveShell(Routed, InteractiveShell):
         if getattr(self.displayhook, "content", None) is not None:
             # A value that cannot be shown makes its cell fail.
             self._last_traceback_during_displayhook = True
-        self.kernel.link.publish("error", content, topic=messages.topic("error"))
         self._last_traceback = stb
+        if self.kernel.link.disowned:
+            print("\n".join(stb), file=sys.stderr)  # A forked child has only its descriptors to tell it.
+        else:
+            self.kernel.link.publish("error", content, topic=messages.topic("error"))
 
     # What goes to the front end with the reply
 
