@@ -13,4 +13,3 @@ TEST_PACKAGES=(
     chromium fonts-dejavu-core
 )
 
-BENCH_PACKAGES=()

@@ -1,0 +1,137 @@
+"""Cellblock beside ipykernel: the same conversations with both, in the same environment, in alternating rounds, so
+that whatever else the machine does hits both alike. Called by ./bench.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.installation import ROOT, read_spec  # noqa: E402
+
+from measured_kernel import MeasuredKernel  # noqa: E402
+
+KERNELS = {"ipykernel": "python3", "cellblock": "cellblock"}
+MB = 1_000_000
+
+FULL = {"rounds": 5, "starts": 4, "cells": 200, "displays": 20, "flood": 100_000, "idle": 5.0, "jails": 200}
+QUICK = {"rounds": 2, "starts": 1, "cells": 20, "displays": 3, "flood": 2_000, "idle": 1.0, "jails": 10}
+
+
+def measure_round(spec, size, floods):
+    """One round with one kernel: lists of samples by row."""
+    samples = {"start": [], "cell": [], "display": []}
+    for _ in range(size["starts"]):
+        with MeasuredKernel(spec) as kernel:
+            samples["start"].append(kernel.first_reply_ms)
+    with MeasuredKernel(spec) as kernel:
+        kernel.wait_for_iopub()
+        for _ in range(10):
+            kernel.timed_ms("pass")
+        samples["idle_cpu"] = [kernel.cpu_percent_over(size["idle"])]
+        samples.update({f"memory_{part}": [value] for part, value in kernel.memory_mb().items()})
+        samples["cell"] = [kernel.timed_ms("pass") for _ in range(size["cells"])]
+        kernel.timed_ms(f"block = {{'text/plain': 'x' * {MB}}}")
+        samples["display"] = [kernel.timed_ms("display(block, raw=True)") for _ in range(size["displays"])]
+        if floods:
+            n = size["flood"]
+            prints = kernel.flood(f"for i in range({n}):\n    print(i)")
+            samples["prints"], samples["prints_arrived"] = [prints.seconds], [prints.lines]
+            samples["prints_idle"] = [prints.idle_came]
+            kernel.replace_sockets()
+            messages = kernel.flood("publish = get_ipython().display_pub.publish\n"
+                                    f"for i in range({n}):\n    publish({{'text/plain': 'x'}})")
+            samples["messages"], samples["messages_arrived"] = [messages.seconds], [messages.displays]
+            samples["messages_idle"] = [messages.idle_came]
+    return samples
+
+
+def measure(size):
+    collected = {name: {} for name in KERNELS}
+    specs = {name: read_spec(kernelspec) for name, kernelspec in KERNELS.items()}
+    for number in range(size["rounds"]):
+        # Alternating who goes first: the second of a pair finds warmer caches.
+        for name in sorted(KERNELS, reverse=number % 2 == 1):
+            print(f"\r\033[K  round {number + 1} of {size['rounds']}: {name}" if sys.stdout.isatty()
+                  else f"  round {number + 1} of {size['rounds']}: {name}", end="" if sys.stdout.isatty() else "\n", flush=True)
+            for row, values in measure_round(specs[name], size, floods=number == 0).items():
+                collected[name].setdefault(row, []).extend(values)
+    print("\r\033[K" if sys.stdout.isatty() else "", end="")
+    return collected
+
+
+def measure_jails(size):
+    """The jail alone, without Python: samples in milliseconds, by what was measured."""
+    program = ROOT / "build" / "release" / "bin" / "jail_bench"
+    done = subprocess.run([program, str(size["jails"])], capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        raise SystemExit(f"{program} failed: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def p99(values):
+    return sorted(values)[min(len(values) - 1, round(0.99 * (len(values) - 1)))]
+
+
+# row, text, unit, what was asked: a limit on (ratio, own value)
+ROWS = (
+    ("start", "spawn to first execute_reply", "ms", "<= 0.5 x"),
+    ("cell", "no-op cell, reply and idle", "ms", "<= 0.5 x"),
+    ("display", "display of 1 MB", "ms", ""),
+    ("prints", "{flood} prints", "s", ""),
+    ("messages", "{flood} iopub messages", "s", ""),
+    ("memory_kernel_rss", "kernel process, RSS", "MB", "<= 15 MB"),
+    ("memory_kernel_pss", "kernel process, PSS", "MB", ""),
+    ("memory_worker_pss", "jail (pid 1 and worker), PSS", "MB", ""),
+    ("memory_total_pss", "all processes, PSS", "MB", ""),
+    ("idle_cpu", "CPU when idle", "%", "0 %"),
+)
+
+
+def cell_text(values):
+    if not values:
+        return "-"
+    text = f"{statistics.median(values):.2f}"
+    return text + (f" (p99 {p99(values):.2f})" if len(values) >= 20 else "")
+
+
+def print_tables(collected, jails, size):
+    ours, theirs = collected["cellblock"], collected["ipykernel"]
+    print(f"{'':<34}{'ipykernel':>24}{'cellblock':>24}{'ratio':>8}   asked")
+    for row, text, unit, asked in ROWS:
+        mine, reference = ours.get(row, []), theirs.get(row, [])
+        ratio = ""
+        if mine and reference and statistics.median(reference) > 0 and unit != "%":
+            ratio = f"{statistics.median(mine) / statistics.median(reference):.2f}"
+        name = f"{text.format(flood=format(size['flood'], ','))}, {unit}"
+        print(f"{name:<34}{cell_text(reference):>24}{cell_text(mine):>24}{ratio:>8}   {asked}")
+    print()
+    for row, text in (("prints", "lines of {flood} prints that arrived"), ("messages", "of {flood} messages that arrived")):
+        name = text.format(flood=format(size["flood"], ","))
+        shown = [f"{kernel[row + '_arrived'][0]:,}" + ("" if kernel[row + "_idle"][0] else ", no idle")
+                 for kernel in (theirs, ours)]
+        print(f"{name:<34}{shown[0]:>24}{shown[1]:>24}{'':>8}   all, and idle")
+    print(f"\n{'jail alone, ms':<34}{'median':>12}{'p99':>12}")
+    for name, values in jails.items():
+        print(f"{name:<34}{statistics.median(values):>12.2f}{p99(values):>12.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./bench", description="Compares Cellblock with ipykernel on this machine.")
+    parser.add_argument("--quick", action="store_true", help="few samples: shows that it works, not how fast it is")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all samples there")
+    options = parser.parse_args()
+    size = QUICK if options.quick else FULL
+    jails = measure_jails(size)
+    collected = measure(size)
+    print_tables(collected, jails, size)
+    if options.json:
+        options.json.write_text(json.dumps({"size": size, "kernels": collected, "jails": jails}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
