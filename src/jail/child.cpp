@@ -185,12 +185,8 @@ int forbid_new_privileges(ChildPlan&, const char*&) {
     return static_cast<int>(raw::call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
-int load_filters(ChildPlan& plan, const char*& detail) {
-    detail = "arguments";
-    if (const int e = load_filter(plan.filters.arguments); e < 0) return e;
-    // Second: from here on, loading a filter is itself filtered.
-    detail = "calls";
-    return load_filter(plan.filters.calls);
+int load_filters(ChildPlan& plan, const char*&) {
+    return plan.filters.load();
 }
 
 }  // namespace

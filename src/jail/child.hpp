@@ -26,13 +26,15 @@ struct Fault {
 /// thread of the parent may have held the allocator's lock at the moment of the clone, and in the copy nobody
 /// will release it.
 struct ChildPlan {
-    Identity identity;
+    explicit ChildPlan(SharedFilters shared) : filters(std::move(shared)) {}
+
+    Identity identity{};
     std::string uid_map;
     std::string gid_map;
     std::string name;
     View view;
     std::vector<policy::ResourceLimit> limits;
-    SyscallFilters filters;
+    SharedFilters filters;  ///< filled by the parent before its last `go`
     dev_t host_root_device = 0;
     ino_t host_root_inode = 0;
     pid_t parent_pid = 0;

@@ -19,6 +19,9 @@ namespace {
 
 // The worker dies first when memory is short, pid 1 last: it has to tell.
 constexpr uint64_t kWorkerOomScore = 500;
+// Orphans that are collected before the control socket gets its turn: a worker that makes them without end
+// must not keep us from hearing kill_all.
+constexpr int kReapRound = 64;
 // How often kill_all looks again for processes that it has killed already.
 constexpr int kKillPollMs = 2;
 // Descriptors of a spawned process are moved out of the way of 0 … 3 first.
@@ -54,13 +57,12 @@ class Init {
         raw::call(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, kKernelSigsetSize);
         children_ = open_child_signals();
         if (children_ < 0) raw::exit_process(1);
+        Reaped reaped = Reaped::all_that_ended;
         while (true) {
             pollfd fds[] = {{control_, POLLIN, 0}, {children_, POLLIN, 0}};
-            wait_ready(fds, 2, -1);
-            if (fds[1].revents != 0) {
-                drain_child_signals();
-                reap();
-            }
+            wait_ready(fds, 2, reaped == Reaped::one_round ? 0 : -1);
+            if (fds[1].revents != 0) drain_child_signals();
+            if (fds[1].revents != 0 || reaped == Reaped::one_round) reaped = reap();
             if (fds[0].revents != 0) serve();
         }
     }
@@ -81,13 +83,14 @@ class Init {
         }
     }
 
-    /// Collects whatever has ended. True when no process is left at all.
-    bool reap() {
-        while (true) {
+    enum class Reaped { one_round, all_that_ended, nothing_is_left };
+
+    Reaped reap() {
+        for (int i = 0; i < kReapRound; ++i) {
             int status = 0;
             const long pid = raw::call(SYS_wait4, -1, &status, WNOHANG | __WALL, nullptr);
-            if (pid == -ECHILD) return true;
-            if (pid <= 0) return false;
+            if (pid == -ECHILD) return Reaped::nothing_is_left;
+            if (pid <= 0) return Reaped::all_that_ended;
             if (pid != worker_) continue;  // An orphan of the worker's.
             worker_ = 0;
             Note note;
@@ -98,6 +101,7 @@ class Init {
                 note.exit_code = WEXITSTATUS(status);
             send(note);
         }
+        return Reaped::one_round;
     }
 
     void send(const Note& note, int descriptor = -1) {
@@ -189,9 +193,10 @@ class Init {
         // signal. It is repeated only because a process may have been entering from outside.
         while (true) {
             raw::call(SYS_kill, -1, SIGKILL);
-            if (reap()) return;
+            const Reaped reaped = reap();
+            if (reaped == Reaped::nothing_is_left) return;
             pollfd fds[] = {{control_, 0, 0}, {children_, POLLIN, 0}};
-            wait_ready(fds, 2, kKillPollMs);
+            wait_ready(fds, 2, reaped == Reaped::one_round ? 0 : kKillPollMs);
             if ((fds[0].revents & POLLHUP) != 0) raw::exit_process(0);
             drain_child_signals();
         }

@@ -80,14 +80,13 @@ Result<std::pair<char*, size_t>> command_line() {
 }
 
 Result<ChildPlan> prepare(const Plan& plan, const Identity& identity, const Fault& fault) {
-    ChildPlan child;
+    ChildPlan child(TRY(SharedFilters::allocate()));
     child.identity = identity;
     child.uid_map = id_map_line(identity.inside_uid, identity.host_uid);
     child.gid_map = id_map_line(identity.inside_gid, identity.host_gid);
     child.name = plan.name;
     child.view = TRY(compile_view(plan, identity));
     child.limits = policy::resource_limits(plan.level, plan.limits);
-    child.filters = TRY(compile_filters(plan.level));
     struct stat root {};
     if (::stat("/", &root) != 0) return errno_error("look at /");
     child.host_root_device = root.st_dev;
@@ -316,6 +315,9 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
             TRY(parent_step(Step::map_ids, fault, write_id_maps(init->pid(), identity)));
             TRY(init->go());
         }
+        // While the child builds its view.
+        const SyscallFilters filters = TRY(compile_filters(plan.level));
+        TRY(child_plan.filters.fill(filters));
         if (cgroup) TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->pid())));
         TRY(init->go());
         return init->wait_ready();

@@ -6,6 +6,7 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -116,10 +117,45 @@ Result<SyscallFilters> compile_filters(Level level) {
     return filters;
 }
 
-int load_filter(const BpfProgram& program) {
-    const sock_fprog prog{static_cast<unsigned short>(program.size()),
-                          const_cast<sock_filter*>(program.data())};
-    return static_cast<int>(raw::call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog));
+struct SharedFilters::Memory {
+    struct Program {
+        uint32_t size;
+        sock_filter code[2048];
+    };
+    Program calls;
+    Program arguments;
+};
+
+Result<SharedFilters> SharedFilters::allocate() {
+    void* memory = ::mmap(nullptr, sizeof(Memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return errno_error("allocate memory for the system call filter");
+    return SharedFilters(static_cast<Memory*>(memory));
+}
+
+SharedFilters::~SharedFilters() {
+    if (memory_) ::munmap(memory_, sizeof(Memory));
+}
+
+Result<void> SharedFilters::fill(const SyscallFilters& filters) {
+    const auto copy = [](const BpfProgram& from, Memory::Program& to) {
+        if (from.empty() || from.size() > std::size(to.code)) return false;
+        std::copy(from.begin(), from.end(), to.code);
+        to.size = static_cast<uint32_t>(from.size());
+        return true;
+    };
+    if (!copy(filters.calls, memory_->calls) || !copy(filters.arguments, memory_->arguments))
+        return Error("share the system call filter: it is larger than expected");
+    return {};
+}
+
+int SharedFilters::load() const {
+    // The allowlist second: from there on, loading a filter is itself filtered.
+    for (Memory::Program* program : {&memory_->arguments, &memory_->calls}) {
+        const sock_fprog prog{static_cast<unsigned short>(program->size), program->code};
+        const long e = raw::call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+        if (e < 0) return static_cast<int>(e);
+    }
+    return 0;
 }
 
 }  // namespace cellblock::jail

@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -22,8 +23,26 @@ struct SyscallFilters {
 
 Result<SyscallFilters> compile_filters(Level level);
 
-/// Loads one program for the calling thread (there is only one in a jail's pid 1). Async-signal-safe; 0 or
-/// -errno.
-int load_filter(const BpfProgram& program);
+/// Memory that parent and child share: compiling takes a millisecond, in which the child can build its view.
+class SharedFilters {
+  public:
+    static Result<SharedFilters> allocate();
+    ~SharedFilters();
+    SharedFilters(SharedFilters&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}
+    SharedFilters& operator=(SharedFilters&&) = delete;
+    SharedFilters(const SharedFilters&) = delete;
+    SharedFilters& operator=(const SharedFilters&) = delete;
+
+    /// Parent.
+    Result<void> fill(const SyscallFilters& filters);
+    /// Child, once the parent has said that they are there. For the calling thread, which is the only one in
+    /// a jail's pid 1. Async-signal-safe; 0 or -errno.
+    int load() const;
+
+  private:
+    struct Memory;
+    explicit SharedFilters(Memory* memory) : memory_(memory) {}
+    Memory* memory_;
+};
 
 }  // namespace cellblock::jail

@@ -337,7 +337,7 @@ TEST(SelfTest, BelievesNothingOutsideAJail) {
         // The acts really happen: in throw-away namespaces.
         if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
             std::_Exit(3);
-        ChildPlan plan;
+        ChildPlan plan(SharedFilters::allocate().value());
         struct stat root {};
         ::stat("/", &root);
         plan.host_root_device = root.st_dev;

@@ -110,6 +110,8 @@ constexpr QuotaRow kNamespaceQuotas[] = {
     {"/proc/sys/user/max_uts_namespaces", "0", "no change of the host name"},
     {"/proc/sys/user/max_cgroup_namespaces", "1", "the jail's own, made when it is in its cgroup; no other"},
     {"/proc/sys/user/max_time_namespaces", "0", "no change of clocks"},
+    {"/proc/sys/user/max_inotify_instances", "32", "the user's other programs share the host's number of these"},
+    {"/proc/sys/user/max_inotify_watches", "8192", "the user's other programs share the host's number of these"},
     {"/proc/sys/user/max_fanotify_groups", "0", "fanotify is not needed"},
 };
 // clang-format on
