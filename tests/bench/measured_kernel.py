@@ -17,7 +17,7 @@ import zmq
 from jupyter_client.connect import write_connection_file
 from jupyter_client.session import Session
 
-START_TIMEOUT_MS = 60_000
+START_TIMEOUT_S = 60
 # A kernel that lost its `idle` never sends it: after this long without any message the flood is over.
 SILENCE_MS = 5_000
 
@@ -44,14 +44,19 @@ class MeasuredKernel:
         self.context = zmq.Context()
         self.process = None
         self._open_sockets()
+        (Path(self.directory.name) / "notebooks").mkdir()
+        os.chmod(self.directory.name, 0o755)
         argv = [part.replace("{connection_file}", str(path)) for part in self.spec.argv]
         began = time.perf_counter()
-        self.process = subprocess.Popen(argv, env={**os.environ, **self.spec.env}, cwd=self.directory.name,
+        self.process = subprocess.Popen(argv, env={**os.environ, **self.spec.env},
+                                        cwd=Path(self.directory.name) / "notebooks",
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                         start_new_session=True)
         self._send("1")
-        if not self.shell.poll(START_TIMEOUT_MS):
-            raise SystemExit(f"the kernel {self.spec.name} did not answer")
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.shell.poll(1000):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"the kernel {self.spec.name} did not answer; {' '.join(argv)} says why")
         self.shell.recv_multipart()
         self.first_reply_ms = (time.perf_counter() - began) * 1000
         return self
@@ -127,7 +132,7 @@ class MeasuredKernel:
         lines = displays = 0
         idle = False
         last = began
-        while not idle and self.iopub.poll(SILENCE_MS if lines + displays else START_TIMEOUT_MS):
+        while not idle and self.iopub.poll(SILENCE_MS if lines + displays else START_TIMEOUT_S * 1000):
             message = self._receive(self.iopub)
             last = time.perf_counter()
             if message["parent_header"].get("msg_id") != msg_id:
