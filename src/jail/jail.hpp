@@ -2,8 +2,8 @@
 // This is what the rest of Cellblock knows of isolation. Mechanism only: it reports, it never logs or decides
 // about cells.
 //
-// One thread owns a Jail. Nothing here blocks longer than kSetupTimeout (start) or kKillTimeout (kill_all,
-// destruction).
+// A Jail has no locks: one thread at a time. Nothing blocks longer than the timeouts below. When the process that made
+// it dies, however it dies, so does everything inside.
 #pragma once
 
 #include <sys/types.h>
@@ -65,11 +65,11 @@ struct Plan {
     Level level = Level::full;
     Limits limits;
     std::vector<Mount> mounts;  ///< in addition to the base system of policy/mounts
-    std::string name;           ///< host name inside and part of the cgroup's name; [a-z0-9-]{1,32}
+    std::string name;           ///< host name inside; [a-z0-9-]{1,32}
 };
 
-/// What to execute as the worker. Descriptors stay the caller's; the jail's copies are closed with the
-/// process.
+/// What to execute as the worker. Descriptors stay the caller's; the jail's copies are closed with the process.
+/// When the kernel process is root, pipes among them are given to the jail's user, so that /dev/stdout can be opened.
 struct Command {
     std::vector<std::string> argv;         ///< argv[0] is the path inside the jail
     std::vector<std::string> environment;  ///< "NAME=value", complete
@@ -91,8 +91,7 @@ struct Counters {
     int64_t memory_current = -1;     ///< bytes; goes up and down
     int64_t memory_peak = -1;        ///< bytes
     int64_t memory_limit_hits = -1;  ///< times that an allocation failed against our own limit
-    int64_t oom_kills =
-        -1;  ///< processes of this jail killed by the kernel's OOM killer, whoever's limit it was
+    int64_t oom_kills = -1;          ///< processes of this jail that the OOM killer took, for whosever limit
     int64_t process_limit_hits = -1;  ///< forks refused by pids.max
     int64_t cpu_time_us = -1;         ///< CPU time of the whole tree, in microseconds
 };
@@ -121,7 +120,8 @@ class Jail {
     virtual Result<void> spawn(const Command& command) = 0;
     /// Signals the worker's process group (children that left the group are not reached).
     virtual Result<void> signal_worker(int signal) = 0;
-    /// SIGKILLs everything inside except pid 1 and waits until it is gone. Scratch files stay.
+    /// SIGKILLs everything inside except pid 1 and waits until it is gone. Scratch files stay. On an error the jail is
+    /// dead: init_lost follows.
     virtual Result<void> kill_all() = 0;
     /// Reads the cgroup (or, at level `namespaced`, samples the process tree).
     virtual Result<Counters> counters() = 0;
