@@ -28,6 +28,7 @@ Verdict judge(const Evidence& evidence) {
         return evidence.replied_with_error ? Verdict::error : Verdict::ok;
     }
     if (evidence.kill_reason == KillReason::wall_time) return Verdict::limit_wall_time;
+    if (evidence.kill_reason == KillReason::memory) return Verdict::limit_memory;
     if (evidence.kill_reason == KillReason::protocol_violation) return Verdict::protocol_violation;
     if (evidence.kill_reason == KillReason::link_closed) return Verdict::worker_exited;
     // An exit status cannot prove a kill by the OOM killer: os._exit(137) and os.kill(…, 9) look alike outside.
@@ -35,6 +36,8 @@ Verdict judge(const Evidence& evidence) {
     if (killed && evidence.oom_kills > 0)
         return evidence.memory_limit_hits > 0 ? Verdict::limit_memory : Verdict::host_oom;
     if (evidence.init_lost || !evidence.exit) return Verdict::jail_lost;
+    // Our alarm interrupts with SIGINT first; a process that does not handle it dies of it.
+    if (evidence.wall_time_passed && evidence.exit->signal == SIGINT) return Verdict::limit_wall_time;
     switch (evidence.exit->signal) {
         case 0: return Verdict::worker_exited;
         case SIGKILL:

@@ -31,6 +31,7 @@ std::string_view to_text(Verdict verdict);
 /// Why we ourselves killed the worker; recorded before the signal is sent.
 enum class KillReason {
     wall_time,
+    memory,       ///< sampled above the limit, where no cgroup enforces it
     protocol_violation,
     link_closed,  ///< the process lives but gave up its link: exec over the interpreter, close of descriptor 3
 };

@@ -55,6 +55,13 @@ TEST(Judge, ReportsWhatTheEvidenceProves) {
     alarm.oom_kills = 1;
     alarm.memory_limit_hits = 1;
     rows.push_back({"our own kill wins over what came with it", alarm, Verdict::limit_wall_time});
+    Evidence sampled = died(0, SIGKILL);
+    sampled.kill_reason = KillReason::memory;
+    rows.push_back({"sampled above the limit", sampled, Verdict::limit_memory});
+    Evidence deaf = died(0, SIGINT);
+    rows.push_back({"SIGINT of its own", deaf, Verdict::worker_killed});
+    deaf.wall_time_passed = true;
+    rows.push_back({"killed by the alarm's interrupt", deaf, Verdict::limit_wall_time});
     Evidence violation = died(0, SIGKILL);
     violation.kill_reason = KillReason::protocol_violation;
     rows.push_back({"broken frame", violation, Verdict::protocol_violation});

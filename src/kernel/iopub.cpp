@@ -8,8 +8,9 @@
 namespace cellblock::kernel {
 namespace {
 
-// Below this, copying is cheaper than a reference-counted buffer.
-constexpr size_t kCopyBelow = 16384;
+// Smaller frames are copied and not counted as in flight: with the high-water mark and a message's frame limit they
+// cannot add up to more than about as much again.
+constexpr size_t kCopyBelow = 1024;
 // What goes out in one round while messages are dropped for a stalled subscriber: healthy ones must be able to drain
 // their queues between two rounds.
 constexpr size_t kLossyBatch = Iopub::kHighWaterMark / 2;
@@ -77,8 +78,9 @@ void Iopub::serve() {
 
 void Iopub::read_subscriptions() {
     zmq::message_t event;
-    while (socket_.recv(event, zmq::recv_flags::dontwait)) {
-        if (event.size() == 0 || event.data<char>()[0] != 1) continue;
+    // Anybody who can connect can subscribe, endlessly: never at the expense of everything else.
+    for (int i = 0; i < kSubscriptionsAtOnce && socket_.recv(event, zmq::recv_flags::dontwait); ++i) {
+        if (event.size() == 0 || event.data<char>()[0] != 1 || backlogged()) continue;
         publish(make_welcome_(std::string(event.data<char>() + 1, event.size() - 1)));
     }
 }

@@ -28,6 +28,10 @@ class Iopub {
     /// hostile worker's largest frames must not add up in this process, which no cgroup bounds.
     static constexpr size_t kMaxInFlight = 64U << 20U;
     static constexpr std::chrono::seconds kStallDeadline{10};
+    /// Subscriptions handled before the loop goes on; while output waits they get no welcome.
+    static constexpr int kSubscriptionsAtOnce = 16;
+    /// Largest subscription that ZeroMQ may take in; real ones are a topic's prefix.
+    static constexpr int64_t kMaxSubscription = 1024;
     /// How often a full queue is tried again when ZeroMQ does not wake us.
     static constexpr std::chrono::milliseconds kRetryInterval{2};
 

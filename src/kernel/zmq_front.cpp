@@ -12,6 +12,8 @@ namespace {
 // Messages served from one channel before the others get their turn.
 constexpr int kMessagesAtOnce = 64;
 constexpr int kLingerMilliseconds = 1000;
+// Clients send "ping".
+constexpr int64_t kMaxHeartbeat = 1024;
 // Dropped messages are reported at 1, 10, 100 …: enough to notice, too few to fill a log.
 bool worth_reporting(uint64_t count) {
     while (count % 10 == 0 && count > 0) count /= 10;
@@ -39,11 +41,19 @@ ZmqFront::~ZmqFront() {
 }
 
 Result<void> ZmqFront::bind_all(const protocol::ConnectionFile& connection, protocol::HeaderFactory& headers) {
-    shell_ = TRY(bind_socket(zmq::socket_type::router, connection, connection.shell_port, "shell"));
-    control_ = TRY(bind_socket(zmq::socket_type::router, connection, connection.control_port, "control"));
-    stdin_ = TRY(bind_socket(zmq::socket_type::router, connection, connection.stdin_port, "stdin"));
-    heartbeat_ = TRY(bind_socket(zmq::socket_type::router, connection, connection.hb_port, "heartbeat"));
-    zmq::socket_t iopub = TRY(bind_socket(zmq::socket_type::xpub, connection, connection.iopub_port, "iopub"));
+    // A reply is owed for every request that we took in: its queue is unlimited, since requests are limited. Echoes of
+    // heartbeats are not worth that.
+    constexpr int kUnlimited = 0;
+    constexpr auto kMaxRequest = static_cast<int64_t>(protocol::kMaxMessage.count);
+    using zmq::socket_type;
+    shell_ = TRY(bind_socket({socket_type::router, "shell", kMaxRequest, kUnlimited}, connection, connection.shell_port));
+    control_ =
+        TRY(bind_socket({socket_type::router, "control", kMaxRequest, kUnlimited}, connection, connection.control_port));
+    stdin_ = TRY(bind_socket({socket_type::router, "stdin", kMaxRequest, kUnlimited}, connection, connection.stdin_port));
+    heartbeat_ = TRY(bind_socket({socket_type::router, "heartbeat", kMaxHeartbeat, kMessagesAtOnce}, connection,
+                                 connection.hb_port));
+    zmq::socket_t iopub = TRY(bind_socket({socket_type::xpub, "iopub", Iopub::kMaxSubscription, Iopub::kHighWaterMark},
+                                          connection, connection.iopub_port));
     iopub_ = std::make_unique<Iopub>(
         std::move(iopub), signer_, [this](bool high) { listener_.on_pressure(high); },
         [&headers](const std::string& topic) {
@@ -60,21 +70,19 @@ Result<void> ZmqFront::bind_all(const protocol::ConnectionFile& connection, prot
     return {};
 }
 
-Result<zmq::socket_t> ZmqFront::bind_socket(zmq::socket_type type, const protocol::ConnectionFile& connection, int port,
-                                            const char* name) {
+Result<zmq::socket_t> ZmqFront::bind_socket(const SocketPlan& plan, const protocol::ConnectionFile& connection, int port) {
     const std::string endpoint = connection.endpoint(port);
     try {
-        zmq::socket_t socket(context_, type);
+        zmq::socket_t socket(context_, plan.type);
         socket.set(zmq::sockopt::linger, kLingerMilliseconds);
-        socket.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(protocol::kMaxMessage.count));
+        // What a peer may send before it has proved anything.
+        socket.set(zmq::sockopt::maxmsgsize, plan.max_message);
+        socket.set(zmq::sockopt::sndhwm, plan.send_limit);
         if (connection.ip.find(':') != std::string::npos) socket.set(zmq::sockopt::ipv6, true);
-        if (type == zmq::socket_type::router) {
+        if (plan.type == zmq::socket_type::router) {
             // A front end that reconnects under its old identity takes its place back, as in ipykernel.
             socket.set(zmq::sockopt::router_handover, true);
-            // A reply is owed for every request that we took in: unlimited, since requests are limited.
-            socket.set(zmq::sockopt::sndhwm, 0);
         } else {
-            socket.set(zmq::sockopt::sndhwm, Iopub::kHighWaterMark);
             socket.set(zmq::sockopt::xpub_nodrop, true);
             socket.set(zmq::sockopt::xpub_verbose, true);
         }
@@ -87,7 +95,7 @@ Result<zmq::socket_t> ZmqFront::bind_socket(zmq::socket_type type, const protoco
         if (connection.transport == protocol::Transport::ipc) ipc_paths_.push_back(endpoint.substr(6));
         return socket;
     } catch (const zmq::error_t& error) {
-        Error failed(std::string("bind the ") + name + " socket to " + endpoint, error.num());
+        Error failed(std::string("bind the ") + plan.name + " socket to " + endpoint, error.num());
         if (error.num() == EADDRINUSE)
             return std::move(failed).with_remedy(
                 "Another program uses this port; let the front end write a new connection file.");

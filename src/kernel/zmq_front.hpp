@@ -48,8 +48,13 @@ class ZmqFront {
   private:
     ZmqFront(EventLoop& loop, FrontListener& listener, protocol::Signer signer);
     Result<void> bind_all(const protocol::ConnectionFile& connection, protocol::HeaderFactory& headers);
-    Result<zmq::socket_t> bind_socket(zmq::socket_type type, const protocol::ConnectionFile& connection, int port,
-                                      const char* name);
+    struct SocketPlan {
+        zmq::socket_type type;
+        const char* name;
+        int64_t max_message;  // bytes of one incoming frame
+        int send_limit;       // messages that wait for one peer; 0: unlimited
+    };
+    Result<zmq::socket_t> bind_socket(const SocketPlan& plan, const protocol::ConnectionFile& connection, int port);
     zmq::socket_t& socket_of(Channel channel);
     bool receive_one(Channel channel);
     void echo_heartbeats();

@@ -31,7 +31,7 @@ struct UpFrame {
     int protocol = 0;                      ///< hello
     std::string digest;                    ///< hello, [0-9a-z]{1,64}
     std::string msg_type;                  ///< publish: one of the allowed types
-    std::string topic;                     ///< publish: may be empty
+    std::string topic;                     ///< publish: may be empty; [A-Za-z0-9._-]
     ReplyStatus status = ReplyStatus::ok;  ///< reply
     bool exit = false;  ///< reply: the user asked to end the kernel (`exit()`); optional, false when absent
     /// hello: info · publish, reply: metadata, content, buffers … · input: content

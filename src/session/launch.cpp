@@ -1,15 +1,13 @@
 // Paths are resolved and checked here; the jail mounts them as they are.
 #include "session/launch.hpp"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 
 #include "build_info.hpp"
 #include "session/python_env.hpp"
+#include "session/python_env_shown.hpp"
 
 namespace cellblock::session {
 namespace {
@@ -44,42 +42,26 @@ std::vector<std::string> worker_environment(const PythonEnvironment& python) {
     return variables;
 }
 
-std::vector<std::string> home_directories() {
-    std::vector<std::string> homes{"/root"};
-    if (const char* home = std::getenv("HOME"); home && *home == '/') homes.emplace_back(home);
-    if (const passwd* user = ::getpwuid(::getuid()); user && user->pw_dir) homes.emplace_back(user->pw_dir);
-    return homes;
-}
-
-bool is_same_or_above(const fs::path& directory, const fs::path& other) {
-    const auto [end, rest] = std::mismatch(directory.begin(), directory.end(), other.begin(), other.end());
-    return end == directory.end();
-}
-
-// Showing these would show a home directory as a whole, hidden directories of one (keys, settings), or hide the
-// jail's own view of the system.
-bool may_be_shown(const fs::path& directory) {
-    for (const std::string& home : home_directories()) {
-        if (is_same_or_above(directory, home)) return false;
-        if (!is_same_or_above(home, directory)) continue;
+// Hidden directories of a home hold keys and settings; notebooks do not live there.
+bool is_hidden(const fs::path& directory, const std::vector<std::string>& homes) {
+    for (const std::string& home : homes) {
+        if (!is_below(directory.string(), home)) continue;
         for (const fs::path& part : directory.lexically_relative(home))
-            if (part.string().starts_with(".")) return false;
+            if (part.string().starts_with(".") && part != ".") return true;
     }
-    constexpr std::array kSystem{"/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/lib", "/lib64", "/sbin", "/run", "/boot"};
-    for (const char* system : kSystem)
-        if (is_same_or_above(directory, system) || is_same_or_above(system, directory)) return false;
-    constexpr std::array kShared{"/tmp", "/var/tmp", "/dev/shm", "/home", "/var", "/mnt", "/media", "/srv", "/opt"};
-    for (const char* shared : kShared)
-        if (is_same_or_above(directory, shared)) return false;
-    return true;
+    return false;
 }
 
 std::string place_notebook_dir(NotebookDir choice, jail::Plan& plan) {
     if (choice == NotebookDir::none) return std::string(kHome);
     std::error_code error;
     const fs::path here = fs::current_path(error);
-    if (error || !may_be_shown(here)) return std::string(kHome);
-    plan.mounts.push_back({here, here});
+    if (error) return std::string(kHome);
+    const std::vector<std::string> homes = read_host_facts().homes;
+    ShownPaths shown(homes);
+    // What would show a home directory as a whole, or parts of the system, is simply not shown.
+    if (is_hidden(here, homes) || !shown.show(here)) return std::string(kHome);
+    for (const std::string& directory : shown.mounts()) plan.mounts.push_back({directory, directory});
     return here;
 }
 

@@ -2,6 +2,8 @@
 // needs a mount at the name where the way breaks off.
 #include "session/python_env_shown.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -84,6 +86,19 @@ bool in_base_system(std::string_view path) {
                        [&](std::string_view directory) { return is_below(path, directory); });
 }
 
+/// By identity, so that other names of a directory (bind mounts) make no difference.
+bool contains(const std::string& directory, const std::string& other) {
+    if (is_below(other, directory)) return true;
+    struct stat wanted {};
+    if (::stat(directory.c_str(), &wanted) != 0) return false;
+    for (fs::path above = other; above != above.root_path(); above = above.parent_path()) {
+        struct stat found {};
+        if (::stat(above.c_str(), &found) == 0 && found.st_dev == wanted.st_dev && found.st_ino == wanted.st_ino)
+            return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 bool is_below(std::string_view path, std::string_view directory) {
@@ -143,7 +158,7 @@ Result<void> ShownPaths::check(const std::string& directory) const {
             return Error("the jail would have to show all of " + directory + ", and " +
                          std::string(row.reason));
     for (const std::string& home : homes_)
-        if (is_below(home, directory))
+        if (contains(directory, home))
             return Error("the jail would have to show all of " + directory + ", which " +
                          (home == directory ? "is" : "contains") + " somebody's home directory" +
                          (home == directory ? "" : " (" + home + ")"));
