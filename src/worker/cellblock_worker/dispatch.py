@@ -28,8 +28,9 @@ class Dispatcher:
     def on_shell(self, request):
         """In the main thread. Returns a coroutine when the answer needs the loop."""
         runs_user_code = request.msg_type == "execute_request" or request.msg_type in COMMS
-        token = requests.enter(request, runs_user_code)
+        token = None
         try:
+            token = requests.enter(request, runs_user_code)
             if request.msg_type == "execute_request":
                 unfinished = self._executor.begin(request)
                 if unfinished is not None:
@@ -38,7 +39,7 @@ class Dispatcher:
                 self._interrupts.run(lambda: self._answer(request))
         except BaseException as error:
             self._answer_error(request, error)
-        if not runs_user_code:
+        if token is not None and not runs_user_code:
             requests.leave(token)
         return None
 
@@ -55,8 +56,8 @@ class Dispatcher:
         self._control.requests.put(request)
 
     def _answer_control(self, request):
-        requests.enter(request, False)
         try:
+            requests.enter(request, False)
             if request.msg_type == "execute_request":
                 self._executor.run_in_thread(request)
             else:

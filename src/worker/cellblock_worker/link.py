@@ -19,6 +19,7 @@ LOOK_FOR_SIGNALS = 1.0  # Seconds. One that comes just before a wait begins does
 class Link:
     def __init__(self, fd):
         os.set_inheritable(fd, False)  # A child that holds it would hide our end from the kernel.
+        os.set_blocking(fd, True)
         self._fd = fd
         # Unlike a read() or select() in progress, this keeps no hold on the socket: a cell that puts something else in
         # the descriptor's place closes it, and the kernel notices at once.
@@ -33,7 +34,7 @@ class Link:
         self._answers = threading.Lock()  # Between "may it still ask?" and the reply that ends the request
         self._asking = threading.Lock()
         self._input = None  # (request id, queue of answers) while one is asked
-        self._reader = threading.Thread(target=self._read_for_ever, name="cellblock-link", daemon=True)
+        self._reader = threading.Thread(target=self._read_or_die, name="cellblock-link", daemon=True)
         self._reader.pydev_do_not_trace = self._reader.is_pydev_daemon_thread = True
 
     def start(self):
@@ -103,6 +104,14 @@ class Link:
         self._fd = -1
         self._answers = threading.Lock()
         self._asking = threading.Lock()
+
+    def _read_or_die(self):
+        try:
+            self._read_for_ever()
+        except BaseException as error:
+            # Memory, mostly. The place in the stream is lost, and a worker that hears nothing is worse than none.
+            os.write(2, f"cellblock worker: cannot take a request: {error!r}\n".encode("utf-8", "replace"))
+            os._exit(1)
 
     def _read_for_ever(self):
         while True:

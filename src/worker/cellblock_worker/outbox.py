@@ -17,6 +17,7 @@ from . import frames, json_text, requests
 GATHER_SECONDS = 0.03
 GATHER_BYTES = 64 * 1024
 BATCH_BYTES = 1024 * 1024
+MAX_PIECES = 1024  # IOV_MAX of Linux
 MAX_TEXT = 1024 * 1024  # Characters in one stream message
 MAX_SWITCHES = 64  # How often one gathering may switch between stdout and stderr before they are sorted apart
 
@@ -32,6 +33,10 @@ class Outbox:
         self._barrier = None
         self.pending = 0  # Characters and bytes since the last wait; a hint, threads may race
         self.closed = False
+        self._batch = _Batch()
+        self._item = None  # Taken from the queue and not in the batch yet
+        self._release = None  # To be released when the batch is written
+        self._seen = 0
         self._thread = threading.Thread(target=self._run, name="cellblock-outbox", daemon=True)
         # Debuggers must not stop this thread: nothing would be shown any more.
         self._thread.pydev_do_not_trace = self._thread.is_pydev_daemon_thread = True
@@ -93,22 +98,27 @@ class Outbox:
             pass
         self._fd = -1
 
-    # The writer's thread from here on.
+    # The writer's thread from here on. What it holds is kept in members and taken away only when it is done with, so that
+    # it can go on where it was when memory was short for a moment.
 
     def _run(self):
-        get, urgent = self._queue.get, self._urgent
-        seen = 0
         while True:
-            item = get()
-            if type(item) is tuple:
-                urgent.acquire(False)  # A call that an earlier batch has answered already
-                if self._hurries == seen:
-                    urgent.acquire(timeout=GATHER_SECONDS)
-            seen = self._hurries
-            self._write_batch(item)
+            try:
+                self._write_out()
+                self._take_next()
+            except MemoryError:
+                time.sleep(0.05)
 
-    def _write_batch(self, item):
-        batch, get = _Batch(), self._queue.get_nowait
+    def _take_next(self):
+        get = self._queue.get
+        item = self._item if self._item is not None else get()
+        if type(item) is tuple:
+            self._item = item
+            self._urgent.acquire(False)  # A call that an earlier batch has answered already
+            if self._hurries == self._seen:
+                self._urgent.acquire(timeout=GATHER_SECONDS)
+        self._seen = self._hurries
+        batch, get = self._batch, self._queue.get_nowait
         try:
             while True:
                 kind = type(item)
@@ -116,46 +126,52 @@ class Outbox:
                     name, request, text = item
                     append = batch.text_of(name, request)
                     append(text)
+                    self._item = None
                     item = get()
                     while type(item) is tuple and item[1] is request and item[0] is name:  # Most come in long rows.
                         append(item[2])
                         item = get()
+                    self._item = item
                     continue
+                self._item = None
                 if kind is list:
                     batch.add_frame(item)
+                    if batch.size > BATCH_BYTES:
+                        return
                 else:
-                    self._write(batch.take())
-                    item.release()
-                if batch.size > BATCH_BYTES:
-                    self._write(batch.take())
-                item = get()
+                    self._release = item
+                    return
+                self._item = item = get()
         except Empty:
-            self._write(batch.take())
+            self._item = None
 
-    def _write(self, pieces):
-        if not pieces:
-            return
-        data = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces)).cast("B")
-        while data:
+    def _write_out(self):
+        batch = self._batch
+        batch.end_text()
+        pieces = batch.pieces
+        while pieces:
             try:
-                data = data[os.write(self._fd, data):]
-            except BlockingIOError:
-                time.sleep(0.001)
+                written = os.writev(self._fd, pieces[:MAX_PIECES])
             except OSError:
                 os._exit(0)  # The kernel is gone.
+            batch.wrote(written)
+        batch.size = 0
+        if self._release is not None:
+            self._release.release()
+            self._release = None
 
 
 class _Batch:
     """What one write takes along: frames as they are, texts of a stream joined."""
 
     def __init__(self):
-        self._pieces = []
+        self.pieces = []
         self.size = 0  # of frames; producers wait often enough to bound the text
         self._texts = []  # [(stream name, request, [text, …])], in order
 
     def add_frame(self, pieces):
-        self._end_text()
-        self._pieces += pieces
+        self.end_text()
+        self.pieces += pieces
         self.size += sum(map(len, pieces))
 
     def text_of(self, name, request):
@@ -165,21 +181,27 @@ class _Batch:
             self._texts.append((name, request, []))
         return self._texts[-1][2].append
 
-    def take(self):
-        self._end_text()
-        pieces, self._pieces, self.size = self._pieces, [], 0
-        return pieces
-
-    def _end_text(self):
-        texts, self._texts = self._texts, []
-        if len(texts) > MAX_SWITCHES:
-            texts = _sorted_apart(texts)
-        for name, request, chunks in texts:
+    def end_text(self):
+        if len(self._texts) > MAX_SWITCHES:
+            self._texts = _sorted_apart(self._texts)
+        while self._texts:
+            name, request, chunks = self._texts[0]
             text = "".join(chunks)
-            for at in range(0, len(text), MAX_TEXT):
-                self._pieces += stream_frame(name, request, text[at:at + MAX_TEXT])
+            self.pieces += [piece for at in range(0, len(text), MAX_TEXT)
+                            for piece in stream_frame(name, request, text[at:at + MAX_TEXT])]
+            del self._texts[0]
             if request.record is not None:
                 request.record(name, text)
+
+    def wrote(self, count):
+        """Takes away the first `count` bytes."""
+        done = 0
+        while done < len(self.pieces) and count >= len(self.pieces[done]):
+            count -= len(self.pieces[done])
+            done += 1
+        del self.pieces[:done]
+        if count:
+            self.pieces[0] = memoryview(self.pieces[0])[count:]
 
 
 def _sorted_apart(texts):

@@ -7,8 +7,11 @@ given the request of the thread that started them. Where neither says anything (
 import contextvars
 import json
 import threading
+import weakref
 from collections import OrderedDict
 from datetime import datetime, timezone
+
+from .imports import after_import
 
 REMEMBERED = 4_096  # As many as the kernel remembers.
 
@@ -66,7 +69,7 @@ NONE.answered = True
 _current = contextvars.ContextVar("cellblock_request")
 get_current = _current.get  # get_current(None) is the fast way of streams, which ask `newest()` later.
 _newest = NONE
-_by_message_id = OrderedDict()
+_by_message_id = OrderedDict()  # message id → (request id, weak reference): comm messages may hold much
 
 
 def newest():
@@ -82,7 +85,7 @@ def enter(request, runs_user_code):
     global _newest
     if runs_user_code:
         _newest = request
-        _by_message_id[request.header.get("msg_id")] = request
+        _by_message_id[request.header.get("msg_id")] = request.id, weakref.ref(request)
         if len(_by_message_id) > REMEMBERED:
             _by_message_id.popitem(last=False)
     return _current.set(request)
@@ -95,7 +98,13 @@ def leave(token):
 def of_message(message):
     """The request behind a Jupyter message or header that user code hands back to us, NONE when it is not ours."""
     header = (message or {}).get("header", message) or {}
-    return _by_message_id.get(header.get("msg_id"), NONE)
+    number, alive = _by_message_id.get(header.get("msg_id"), (0, lambda: NONE))
+    request = alive()
+    if request is None:
+        request = Request(number)
+        request.answered = True
+        request._message = {**NONE.message, "header": header}
+    return request
 
 
 def set_current(request):
@@ -120,6 +129,21 @@ def inherit_in_threads():
             _current.set(request)
         bootstrap(self)
 
+    def run_with_request(module):
+        init, run = module._WorkItem.__init__, module._WorkItem.run
+
+        def init_with_request(self, *args, **kwargs):
+            init(self, *args, **kwargs)
+            self._cellblock_request = current()
+
+        def run_for_request(self, *args):
+            _current.set(self._cellblock_request)
+            return run(self, *args)
+
+        module._WorkItem.__init__, module._WorkItem.run = init_with_request, run_for_request
+
+    # A pool's thread works for whoever submits, which may be a later cell than the one that started it.
+    after_import("concurrent.futures.thread", run_with_request)
     start_with_request.__doc__, start_with_request.__name__ = start.__doc__, "start"
     threading.Thread.start = start_with_request
     threading.Thread._bootstrap_inner = bootstrap_with_request

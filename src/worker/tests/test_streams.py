@@ -179,3 +179,33 @@ def test_history_keeps_what_was_printed_within_bounds(worker):
                       "o is None or (o[1][0].bundle['stream'], sum(map(len, o[2][0].bundle['stream'])) <= 1 << 20)"
                       ).of("execute_result")[0]["data"]["text/plain"]
     assert kept in ("True", "(['kept\\n'], True)")
+
+
+def test_a_pool_works_for_the_cell_that_submits(worker):
+    worker.run("import time, concurrent.futures as cf\npool = cf.ThreadPoolExecutor(1)\npool.submit(print, 'first').result()")
+    number = worker.execute("f = pool.submit(lambda: (time.sleep(0.3), print('second')))")
+    worker.result(number)
+    assert worker.run("f.result(); print('third')").stdout == "third\n"
+    assert "".join(f.content["text"] for f in worker.published(number) if f.msg_type == "stream") == "second\n"
+
+
+def test_memory_that_is_short_for_a_moment_loses_nothing(worker):
+    cell = worker.run("""
+import resource
+limits = resource.getrlimit(resource.RLIMIT_AS)
+size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + (2 << 20), limits[1]))
+hoard = []
+try:
+    try:
+        while True: hoard.append(bytearray(1 << 12))
+    except MemoryError: pass
+    for i in range(2000):
+        try: print('line', i)
+        except MemoryError: pass
+finally:
+    del hoard
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+print('done')""", timeout=60)
+    assert cell.stdout.endswith("done\n")
+    assert worker.run("print('after')").stdout == "after\n"
