@@ -2,6 +2,7 @@
 #include "kernel/kernel_main.hpp"
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -28,6 +29,14 @@ void block_signals() {
     for (const int signal : kSignals) sigaddset(&set, signal);
     CHECK(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
     CHECK(std::signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+}
+
+// Anybody who can connect costs a descriptor; the soft limit of 1024 is for programs that use select(2).
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void on_signal(int signal_fd, Kernel& kernel) {
@@ -72,6 +81,7 @@ Result<int> serve(const KernelOptions& options) {
 
 int run_kernel(const KernelOptions& options) {
     block_signals();
+    raise_descriptor_limit();
     // xeus greets on std::clog; a kernel's stderr is for what went wrong.
     std::clog.rdbuf(nullptr);
     // A seam for exceptions: those of libraries (ZeroMQ, xeus) end here.

@@ -65,14 +65,23 @@ TEST(FrameReader, ReadsHello) {
 
 TEST(FrameReader, ReadsPublishWithBuffersByteForByte) {
     const std::string buffer("\0\xFF{", 3);
-    const auto result = read(R"({"type":"publish","parent":0,"msg_type":"comm_msg","topic":"comm-1\u00e9"})",
+    const auto result = read(R"({"type":"publish","parent":0,"msg_type":"comm_msg","topic":"comm-1.a_b"})",
                              {"{ }", R"({"big":123456789012345678901, "f":1.50})", buffer, ""});
     ASSERT_TRUE(result.ok() && *result);
     EXPECT_EQ((*result)->id, 0U);
     EXPECT_EQ((*result)->msg_type, "comm_msg");
-    EXPECT_EQ((*result)->topic, "comm-1é");
+    EXPECT_EQ((*result)->topic, "comm-1.a_b");
     EXPECT_EQ((*result)->parts,
               (std::vector<std::string>{"{ }", R"({"big":123456789012345678901, "f":1.50})", buffer, ""}));
+}
+
+TEST(FrameReader, LeavesOutTopicsThatCouldReadAsADelimiter) {
+    for (const char* topic : {"<IDS|MSG>", "comm-1\\u00e9", "a b", "\\n"}) {
+        const auto result = read(R"({"type":"publish","parent":0,"msg_type":"stream","topic":")" + std::string(topic) + "\"}",
+                                 {"{}", "{}"});
+        ASSERT_TRUE(result.ok() && *result) << topic;
+        EXPECT_EQ((*result)->topic, "") << topic;
+    }
 }
 
 TEST(FrameReader, ReadsReplyAndInput) {

@@ -42,7 +42,7 @@ Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
     if (config_.wall_time.count() > 0) loop_.post([this, id] { arm_alarm(id, config_.wall_time); });
     send_request(id, false);
     Ending ending = wait_for_end(id);
-    loop_.post([this] { rest_alarm(); });
+    loop_.post([this, id] { end_alarm(id); });
     return finish(id, std::move(ending), before);
 }
 
@@ -79,6 +79,7 @@ Result<void> Session::ensure_worker() {
 
 jail::Counters Session::read_counters() {
     const std::lock_guard lock(jail_mutex_);
+    if (!jail_) return {};
     auto counters = jail_->counters();
     return counters ? *counters : jail::Counters{};
 }
@@ -198,7 +199,7 @@ void Session::interrupt() {
     }
     const std::lock_guard lock(jail_mutex_);
     // A worker that has just died needs no interrupt, and its end is reported elsewhere.
-    [[maybe_unused]] const auto sent = jail_->signal_worker(SIGINT);
+    if (jail_) [[maybe_unused]] const auto sent = jail_->signal_worker(SIGINT);
 }
 
 void Session::answer_input(uint64_t id, std::string content) {
@@ -212,7 +213,7 @@ void Session::answer_input(uint64_t id, std::string content) {
     }
     worker->send("{\"type\": \"input_reply\", \"id\": " + std::to_string(id) + "}", {content});
     loop_.post([this, id] {
-        if (alarm_left_.count() > 0) arm_alarm(id, alarm_left_);
+        if (alarm_rests_ && alarm_id_ == id) arm_alarm(id, alarm_left_);
     });
 }
 
@@ -236,14 +237,59 @@ void Session::abandon() {
 
 void Session::arm_alarm(uint64_t id, std::chrono::nanoseconds delay) {
     alarm_id_ = id;
-    alarm_left_ = {};
+    alarm_rests_ = false;
     alarm_due_ = std::chrono::steady_clock::now() + delay;
     alarm_->arm(delay);
 }
 
-void Session::rest_alarm() {
-    alarm_left_ = alarm_->armed() ? alarm_due_ - std::chrono::steady_clock::now() : std::chrono::nanoseconds(0);
+void Session::rest_alarm(uint64_t id) {
+    {
+        // Whoever has been interrupted by the alarm cannot put it off by asking questions.
+        const std::lock_guard lock(mutex_);
+        if (ending_.wall_time_passed) return;
+    }
+    if (alarm_id_ != id || !alarm_->armed()) return;
+    alarm_left_ = alarm_due_ - std::chrono::steady_clock::now();
     alarm_->disarm();
+    alarm_rests_ = true;
+    const auto counters = sample_counters();
+    rest_cpu_us_ = counters ? counters->cpu_time_us : -1;
+    sampler_->arm(kSampleInterval);
+}
+
+void Session::end_alarm(uint64_t id) {
+    if (alarm_id_ != id) return;
+    alarm_id_ = 0;
+    alarm_rests_ = false;
+    alarm_->disarm();
+}
+
+// A person may take all the time to answer; a cell that computes meanwhile does not get that time for nothing.
+void Session::charge_rest(int64_t cpu_time_us) {
+    const std::chrono::nanoseconds used = cpu_time_us >= 0 && rest_cpu_us_ >= 0
+                                              ? std::chrono::microseconds(cpu_time_us - rest_cpu_us_)
+                                              : std::chrono::microseconds(kSampleInterval);
+    rest_cpu_us_ = cpu_time_us;
+    alarm_left_ -= used;
+    if (alarm_left_.count() <= 0) arm_alarm(alarm_id_, std::chrono::nanoseconds(1));
+}
+
+// Nothing is known when the jail is being mended just now; the next sample is not far.
+std::optional<jail::Counters> Session::sample_counters() {
+    const std::unique_lock lock(jail_mutex_, std::try_to_lock);
+    if (!lock || !jail_) return std::nullopt;
+    auto counters = jail_->counters();
+    return counters ? std::optional(*counters) : std::nullopt;
+}
+
+void Session::on_sample() {
+    const bool sampled_memory = config_.plan.level != jail::Level::full;
+    const auto counters = sample_counters();
+    if (counters && alarm_rests_) charge_rest(counters->cpu_time_us);
+    if (counters && sampled_memory && counters->memory_current > 0 &&
+        static_cast<uint64_t>(counters->memory_current) > config_.plan.limits.memory.count)
+        kill_for(jail::KillReason::memory, "");
+    if (alarm_rests_ || sampled_memory) sampler_->arm(kSampleInterval);
 }
 
 void Session::on_alarm() {
@@ -265,8 +311,10 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
     std::unique_ptr<Session> session(new Session(std::move(config), loop, host));
     session->alarm_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_alarm(); }));
     session->link_silence_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_link_silence(); }));
+    session->sampler_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_sample(); }));
     session->jail_ = TRY(session->config_.start_jail(session->config_.plan));
     session->watch_jail();
+    if (session->config_.plan.level != jail::Level::full) session->sampler_->arm(kSampleInterval);
     TRY(session->start_worker());
     return session;
 }
@@ -329,6 +377,8 @@ Result<void> Session::recover() {
     if (old) loop_.post([old = std::move(old)] { old->detach(); });
     {
         const std::lock_guard lock(jail_mutex_);
+        // Without a jail an earlier recovery has failed half-way.
+        init_lost = init_lost || !jail_;
         if (!init_lost) {
             auto killed = jail_->kill_all();
             init_lost = !killed.ok();
@@ -357,6 +407,7 @@ void Session::recover_if_lost() {
 
 void Session::watch_jail() {
     const std::lock_guard lock(jail_mutex_);
+    if (!jail_) return;
     loop_.watch(jail_->event_fd(), EPOLLIN, [this](uint32_t) { on_jail_event(); });
 }
 
@@ -364,6 +415,7 @@ void Session::on_jail_event() {
     std::vector<jail::Event> events;
     {
         const std::lock_guard lock(jail_mutex_);
+        if (!jail_) return;
         events = jail_->take_events();
         for (const auto& event : events)
             if (event.kind == jail::Event::Kind::init_lost) loop_.unwatch(jail_->event_fd());
@@ -408,7 +460,7 @@ void Session::kill_for(jail::KillReason reason, const std::string& why) {
     }
     const std::lock_guard lock(jail_mutex_);
     // Its end is reported by the jail; when the signal cannot be sent the worker is gone already.
-    [[maybe_unused]] const auto sent = jail_->signal_worker(SIGKILL);
+    if (jail_) [[maybe_unused]] const auto sent = jail_->signal_worker(SIGKILL);
 }
 
 void Session::declare_lost() {
@@ -464,7 +516,7 @@ void Session::shut_down(bool restart, std::chrono::milliseconds grace) {
 
 jail::Level Session::level() {
     const std::lock_guard lock(jail_mutex_);
-    return jail_->level();
+    return jail_ ? jail_->level() : config_.plan.level;
 }
 
 }  // namespace cellblock::session

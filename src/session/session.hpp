@@ -29,6 +29,8 @@ namespace cellblock::session {
 inline constexpr size_t kMaxParents = 4096;
 /// From spawn to `hello`. Generous: a cold disk may have to read all of IPython.
 inline constexpr std::chrono::seconds kHelloTimeout{60};
+/// How often counters are looked at: while the alarm rests, and where memory is sampled instead of enforced.
+inline constexpr std::chrono::milliseconds kSampleInterval{200};
 /// What a worker may write to stderr before `hello` and find again in the error message.
 inline constexpr size_t kMaxStartupText = 2000;
 
@@ -38,7 +40,7 @@ struct Config {
     jail::Plan plan;
     jail::Command command;  ///< descriptors are filled in by the session
     std::string worker_digest;
-    /// Zero: no limit. The alarm rests while a cell waits for input().
+    /// Zero: no limit. While a cell waits for input() only the CPU time that it uses all the same counts.
     std::chrono::milliseconds wall_time{0};
     /// From the interrupt at the limit to the kill.
     std::chrono::milliseconds wall_time_grace{2000};
@@ -157,10 +159,14 @@ class Session final : private WorkerListener {
     std::string explain_idle_loss();
     void kill_for(jail::KillReason reason, const std::string& why);
 
-    // The wall-time alarm, in the loop's thread.
+    // The wall-time alarm and the sampling of counters, in the loop's thread.
     void arm_alarm(uint64_t id, std::chrono::nanoseconds delay);
-    void rest_alarm();
+    void rest_alarm(uint64_t id);
+    void end_alarm(uint64_t id);
     void on_alarm();
+    void on_sample();
+    void charge_rest(int64_t cpu_time_us);
+    std::optional<jail::Counters> sample_counters();
 
     Publication publication_for(uint64_t parent, const std::string& msg_type, std::string content);
     void publish_later(uint64_t parent, const std::string& msg_type, std::string content);
@@ -180,9 +186,12 @@ class Session final : private WorkerListener {
     Host& host_;
     std::unique_ptr<LoopTimer> alarm_;
     std::unique_ptr<LoopTimer> link_silence_;  // from a closed link to the kill of a process that lives on
-    uint64_t alarm_id_ = 0;
+    std::unique_ptr<LoopTimer> sampler_;
+    uint64_t alarm_id_ = 0;  // the cell that it is for, 0 for none
     std::chrono::steady_clock::time_point alarm_due_;
-    std::chrono::nanoseconds alarm_left_{0};
+    std::chrono::nanoseconds alarm_left_{0};  // while it rests
+    bool alarm_rests_ = false;
+    int64_t rest_cpu_us_ = -1;  // CPU time when it was last charged
 
     // The jail is used by whoever holds this; never taken while holding mutex_.
     std::mutex jail_mutex_;

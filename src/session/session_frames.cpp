@@ -108,7 +108,7 @@ std::string Session::on_input(protocol::UpFrame& frame) {
         pending->second.asks_input = true;
         request = pending->second.request;
     }
-    rest_alarm();
+    rest_alarm(frame.id);
     host_.ask_input(frame.id, *request, std::move(frame.parts.at(0)));
     return "";
 }

@@ -65,7 +65,24 @@ class Script {
     void wait_for(int signal) {
         while (signal_ != signal) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    void close_link() { link_.reset(); }
+    // Sends its own link's descriptor over the link; false when the kernel refused to.
+    bool pass_descriptor() {
+        char byte = 0;
+        iovec data{&byte, 1};
+        alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+        msghdr message{};
+        message.msg_iov = &data;
+        message.msg_iovlen = 1;
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        const int fd = link_.get();
+        std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+        return ::sendmsg(link_.get(), &message, MSG_NOSIGNAL) > 0;
+    }
 
     std::string last_header;
 
@@ -95,7 +112,16 @@ struct World {
     std::atomic<int> oom_kills = 0;
     std::atomic<int> memory_hits = 0;
     std::atomic<bool> spawn_fails = false;
+    std::atomic<bool> start_fails = false;
+    std::atomic<bool> kill_fails = false;
+    std::atomic<int64_t> memory_current = 0;
+    std::atomic<bool> computing = false;  // CPU time passes as fast as wall time
 };
+
+int64_t microseconds_since_boot() {
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
 
 class FakeJail final : public jail::Jail {
   public:
@@ -132,6 +158,7 @@ class FakeJail final : public jail::Jail {
     }
     Result<void> kill_all() override {
         finish();
+        if (world_.kill_fails) return Error("kill everything in the jail: it does not die");
         return {};
     }
     Result<jail::Counters> counters() override {
@@ -139,6 +166,8 @@ class FakeJail final : public jail::Jail {
         counters.oom_kills = world_.oom_kills;
         counters.memory_limit_hits = world_.memory_hits;
         counters.memory_peak = 1 << 20;
+        counters.memory_current = world_.memory_current;
+        counters.cpu_time_us = world_.computing ? microseconds_since_boot() : 0;
         return counters;
     }
     [[nodiscard]] int event_fd() const override { return event_.get(); }
@@ -175,6 +204,7 @@ class SessionTest : public testing::Test, protected Host {
     void start(std::vector<Behaviour> behaviours) {
         world_.behaviours = std::move(behaviours);
         config_.start_jail = [this](const jail::Plan&) -> Result<std::unique_ptr<jail::Jail>> {
+            if (world_.start_fails) return Error("start jail: no");
             return std::unique_ptr<jail::Jail>(std::make_unique<FakeJail>(world_));
         };
         config_.worker_digest = "d";
@@ -368,6 +398,92 @@ TEST_F(SessionTest, TheAlarmRestsWhileACellWaitsForInput) {
     });
     EXPECT_EQ(run().verdict, jail::Verdict::ok);
     user.join();
+}
+
+// Two questions and one answer, as after an interrupted input(): the alarm must go on where it was.
+TEST_F(SessionTest, ASecondQuestionDoesNotSwitchTheAlarmOff) {
+    config_.wall_time = std::chrono::milliseconds(200);
+    config_.wall_time_grace = std::chrono::milliseconds(50);
+    start({[](Script& s) {
+               s.hello();
+               const std::string id = s.next_request();
+               for (int i = 0; i < 2; ++i)
+                   s.frame("{\"type\": \"input\", \"id\": " + id + "}", {R"({"prompt": "?", "password": false})"});
+               s.next_request();
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    std::thread user([this] {
+        while (asked_ == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        session_->answer_input(asked_, R"({"value": "v"})");
+    });
+    EXPECT_EQ(run().verdict, jail::Verdict::limit_wall_time);
+    user.join();
+}
+
+TEST_F(SessionTest, ComputingWhileAQuestionIsOpenCounts) {
+    config_.wall_time = std::chrono::milliseconds(500);
+    config_.wall_time_grace = std::chrono::milliseconds(50);
+    world_.computing = true;
+    start({[](Script& s) {
+               s.hello();
+               const std::string id = s.next_request();
+               s.frame("{\"type\": \"input\", \"id\": " + id + "}", {R"({"prompt": "?", "password": false})"});
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    EXPECT_EQ(run().verdict, jail::Verdict::limit_wall_time);
+}
+
+TEST_F(SessionTest, SampledMemoryAboveTheLimitEndsTheCell) {
+    config_.plan.level = jail::Level::namespaced;
+    config_.plan.limits.memory = 1_MiB;
+    start({[this](Script& s) {
+               s.hello();
+               s.next_request();
+               world_.memory_current = 2 << 20;
+               s.wait_for(SIGKILL);
+               world_.memory_current = 0;
+               return jail::Exit{};
+           },
+           honest});
+    EXPECT_EQ(run().verdict, jail::Verdict::limit_memory);
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+TEST_F(SessionTest, AJailThatCannotBeMendedIsSaidAndTriedAgain) {
+    start({[](Script& s) {
+               s.hello();
+               s.next_request();
+               return jail::Exit{1, 0};
+           },
+           honest});
+    world_.kill_fails = true;
+    world_.start_fails = true;
+    EXPECT_NE(run().content.find("no new interpreter could be started"), std::string::npos);
+    EXPECT_NE(run().content.find("SandboxUnavailable"), std::string::npos);
+    session_->interrupt();
+    world_.start_fails = false;
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+// Closing what a cell passes may block for as long as the cell likes; nothing of it may reach the loop.
+TEST_F(SessionTest, PassedDescriptorsAreRefused) {
+    std::atomic<bool> delivered = false;
+    start({[&](Script& s) {
+               s.hello();
+               const std::string id = s.next_request();
+               delivered = s.pass_descriptor();
+               s.reply(id);
+               s.next_request();
+               return jail::Exit{};
+           },
+           honest});
+    const Reply reply = run();
+    EXPECT_EQ(to_text(reply.verdict), delivered ? "protocol.violation" : "ok");
 }
 
 TEST_F(SessionTest, ADeathBetweenCellsIsToldAndMended) {

@@ -6,11 +6,19 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
+#include <thread>
+#include <vector>
 
 #include "base/sys.hpp"
 
 namespace cellblock::session {
 namespace {
+
+// unix(7) and the kernel's include/uapi/asm-generic/socket.h; glibc does not name it yet.
+constexpr int kSoPassRights = 83;
+// Linux's SCM_MAX_FD: more do not fit into one message.
+constexpr size_t kMaxPassedDescriptors = 253;
 
 // Bytes at the end of `text` that begin a UTF-8 character but do not complete it (0 … 3).
 size_t incomplete_tail(std::string_view text) {
@@ -23,6 +31,22 @@ size_t incomplete_tail(std::string_view text) {
     return 0;
 }
 
+// Closing a descriptor that came over the link can block for as long as its sender likes (a socket with SO_LINGER), so
+// it must never happen in the loop's thread.
+void close_elsewhere(msghdr& message) {
+    std::vector<UniqueFd> received;
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            received.emplace_back(fd);
+        }
+    }
+    std::thread([received = std::move(received)]() mutable { received.clear(); }).detach();
+}
+
 }  // namespace
 
 Result<std::pair<std::shared_ptr<Worker>, Worker::Ends>> Worker::create(EventLoop& loop, WorkerListener& listener) {
@@ -30,6 +54,10 @@ Result<std::pair<std::shared_ptr<Worker>, Worker::Ends>> Worker::create(EventLoo
     auto [out_read, out_write] = TRY(sys::pipe());
     auto [err_read, err_write] = TRY(sys::pipe());
     TRY(sys::set_nonblocking(ours.get(), true));
+    // Linux 6.16 and later refuse to pass descriptors to us at all; earlier ones do not know the option, and there
+    // read_link() deals with what comes.
+    const int off = 0;
+    [[maybe_unused]] const int ignored = ::setsockopt(ours.get(), SOL_SOCKET, kSoPassRights, &off, sizeof off);
     TRY(sys::set_nonblocking(out_read.get(), true));
     TRY(sys::set_nonblocking(err_read.get(), true));
     std::shared_ptr<Worker> worker(
@@ -112,7 +140,18 @@ void Worker::set_paused(bool paused) {
 
 void Worker::read_link() {
     if (paused_ || ended_) return;
-    const ssize_t n = ::recv(link_.get(), read_buffer_.data(), read_buffer_.size(), MSG_DONTWAIT);
+    iovec data{read_buffer_.data(), read_buffer_.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(kMaxPassedDescriptors * sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const ssize_t n = ::recvmsg(link_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n >= 0 && message.msg_controllen > 0) {
+        close_elsewhere(message);
+        return end_link("it passed file descriptors");
+    }
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         if (exited_) end_link("");
         return;
