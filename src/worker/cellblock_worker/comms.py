@@ -3,6 +3,7 @@
 The package is imported when a library or a front end first needs it; `install` fills in what it leaves to kernels.
 """
 
+import sys
 import threading
 
 from . import requests
@@ -10,10 +11,6 @@ from .imports import after_import
 
 
 def install(link):
-    after_import("comm", lambda module: _fill_in(module, link))
-
-
-def _fill_in(module, link):
     lock, manager = threading.Lock(), []
 
     def create_comm(*args, **kwargs):
@@ -29,7 +26,12 @@ def _fill_in(module, link):
                 manager.append(CommManager())
             return manager[0]
 
-    module.create_comm, module.get_comm_manager = create_comm, get_comm_manager
+    def fill_in(module):
+        module.create_comm, module.get_comm_manager = create_comm, get_comm_manager
+
+    after_import("comm", fill_in)
+    # A library may import it where it is installed. It puts its own comms there, which reach no front end from here.
+    after_import("ipykernel.ipkernel", lambda _: fill_in(sys.modules["comm"]))
 
 
 _classes = {}

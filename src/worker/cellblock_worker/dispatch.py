@@ -52,7 +52,11 @@ class Dispatcher:
     def on_control(self, request):
         """From the link's thread: answered by a thread of its own, while the main thread runs a cell."""
         if self._control is None:
-            self._control = ControlThread(self._answer_control)
+            try:
+                self._control = ControlThread(self._answer_control)
+            except RuntimeError as error:  # The jail's limit of processes is reached.
+                self._answer_error(request, error)
+                return
         self._control.requests.put(request)
 
     def _answer_control(self, request):

@@ -155,3 +155,24 @@ def test_frames_are_plain_json(worker):
     worker.run("print('é')")
     frame = next(f for f in worker.received if f.msg_type == "stream")
     assert json.loads(frame.parts[1]) == {"name": "stdout", "text": "é\n"} and frame.parts[0] == b"{}"
+
+
+def test_comms_stay_ours_when_a_library_imports_ipykernel(start_worker, tmp_path):
+    worker = start_worker()
+    package = tmp_path / "notebook" / "ipykernel"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "ipkernel.py").write_text("import comm\ncomm.create_comm = comm.get_comm_manager = None\nimported = True\n")
+    cell = worker.run("import comm\nbefore = comm.get_comm_manager()\nimport ipykernel.ipkernel as k\n"
+                      "c = comm.create_comm('t', data={'a': 1})\nk.imported, comm.get_comm_manager() is before")
+    assert value(cell) == "(True, True)" and cell.of("comm_open")[0]["data"] == {"a": 1}
+
+
+def test_control_requests_are_answered_when_no_thread_can_be_started(worker):
+    worker.run("import _thread, threading\nreal = threading._start_new_thread\n"
+               "def refuse(*a, **k): raise RuntimeError(\"can't start new thread\")\nthreading._start_new_thread = refuse\n"
+               "if hasattr(threading, '_start_joinable_thread'): real_2, threading._start_joinable_thread = threading._start_joinable_thread, refuse")
+    cell = worker.ask("is_complete_request", {"code": "1"}, channel="control")
+    assert cell.error == "RuntimeError"
+    worker.run("threading._start_new_thread = real\nif hasattr(threading, '_start_joinable_thread'): threading._start_joinable_thread = real_2")
+    assert worker.ask("is_complete_request", {"code": "1"}, channel="control").reply == {"status": "complete"}
