@@ -3,6 +3,10 @@
 
 #include <csignal>
 #include <cstring>
+#include <sstream>
+#include <vector>
+
+#include "protocol/json_scan.hpp"
 
 namespace cellblock::session {
 namespace {
@@ -94,7 +98,30 @@ std::string what_to_do(Verdict verdict, const Facts& facts) {
     return "";
 }
 
+std::vector<std::string> wrapped(const std::string& text) {
+    std::vector<std::string> lines(1);
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+        if (!lines.back().empty() && lines.back().size() + 1 + word.size() > kTracebackWidth) lines.emplace_back();
+        lines.back() += (lines.back().empty() ? "" : " ") + word;
+    }
+    return lines;
+}
+
 }  // namespace
+
+std::string error_members(const Explanation& explanation) {
+    using protocol::json_string;
+    std::string traceback;
+    for (const std::string& line : wrapped(explanation.name + ": " + explanation.text))
+        traceback += (traceback.empty() ? "" : ", ") + json_string(line);
+    // Front ends colour an exception's name in tracebacks.
+    const std::string plain = json_string(explanation.name).substr(1, explanation.name.size());
+    if (const size_t at = traceback.find(plain); at != std::string::npos)
+        traceback.replace(at, plain.size(), "\\u001b[0;31m" + plain + "\\u001b[0m");
+    return "\"ename\": " + json_string(explanation.name) + ", \"evalue\": " + json_string(explanation.text) +
+           ", \"traceback\": [" + traceback + "]";
+}
 
 Explanation explain(Verdict verdict, const Facts& facts) {
     return {name_of(verdict), what_happened(verdict, facts) + what_is_lost(facts) + what_to_do(verdict, facts)};

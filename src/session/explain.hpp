@@ -33,4 +33,9 @@ struct Facts {
 /// For every verdict except ok and error.
 Explanation explain(jail::Verdict verdict, const Facts& facts);
 
+/// The members ename, evalue and traceback of a Jupyter `error` message, as JSON text without braces. The traceback
+/// is broken into lines of at most kTracebackWidth columns: front ends show it as it is.
+std::string error_members(const Explanation& explanation);
+inline constexpr size_t kTracebackWidth = 96;
+
 }  // namespace cellblock::session

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <nlohmann/json.hpp>
 #include <set>
 
 namespace cellblock::session {
@@ -63,6 +64,21 @@ TEST(Explain, AFailedRecoveryIsSaid) {
     const std::string text = explain(Verdict::worker_exited, f).text;
     EXPECT_NE(text.find("no new interpreter could be started: spawn: no."), std::string::npos);
     EXPECT_EQ(text.find("The next cell runs"), std::string::npos);
+}
+
+TEST(Explain, TracebacksAreBrokenIntoLines) {
+    Facts f = facts();
+    f.raise_memory_hint = "do this";
+    const Explanation e = explain(Verdict::limit_memory, f);
+    const auto message = nlohmann::json::parse("{" + error_members(e) + "}");
+    EXPECT_EQ(message["ename"], e.name);
+    EXPECT_EQ(message["evalue"], e.text);
+    std::string joined;
+    for (const std::string line : message["traceback"]) {
+        EXPECT_LE(line.size(), kTracebackWidth + sizeof "\x1b[0;31m\x1b[0m");
+        joined += (joined.empty() ? "" : " ") + line;
+    }
+    EXPECT_EQ(joined, "\x1b[0;31mMemoryLimitExceeded\x1b[0m: " + e.text);
 }
 
 TEST(Explain, EveryVerdictHasItsOwnName) {

@@ -15,11 +15,8 @@ using protocol::json_string;
 constexpr std::chrono::milliseconds kLinkSilence{500};
 
 std::string error_content(const Explanation& explanation, int64_t execution_count) {
-    const std::string line = "\x1b[0;31m" + explanation.name + "\x1b[0m: " + explanation.text;
-    return "{\"status\": \"error\", \"ename\": " + json_string(explanation.name) +
-           ", \"evalue\": " + json_string(explanation.text) + ", \"traceback\": [" + json_string(line) +
-           "], \"execution_count\": " + std::to_string(execution_count) +
-           ", \"user_expressions\": {}, \"payload\": []}";
+    return "{\"status\": \"error\", " + error_members(explanation) +
+           ", \"execution_count\": " + std::to_string(execution_count) + ", \"user_expressions\": {}, \"payload\": []}";
 }
 
 int64_t increase(int64_t after, int64_t before) {
@@ -144,35 +141,39 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
         return *std::move(ending.reply);
     }
 
+    // A new worker counts from one again; this reply still belongs to the old one.
+    const int64_t execution_count = last_execution_count();
     Facts facts{config_.plan.limits,       config_.wall_time, config_.wall_time_grace,
                 after.memory_peak,         ending.exit,       ending.violation,
                 config_.raise_memory_hint, config_.raise_wall_time_hint, !evidence.replied, {}};
     if (!evidence.replied)
         if (auto recovered = recover(); !recovered) facts.recovery_trouble = recovered.error().sentence();
-    return failed_reply(id, verdict, explain(verdict, facts));
+    return failed_reply(id, verdict, explain(verdict, facts), execution_count);
 }
 
 Reply Session::refuse(uint64_t id, const Error& error) {
-    return failed_reply(id, Verdict::jail_lost, {"SandboxUnavailable", error.sentence()});
+    return failed_reply(id, Verdict::jail_lost, {"SandboxUnavailable", error.sentence()}, last_execution_count());
 }
 
-Reply Session::failed_reply(uint64_t id, Verdict verdict, const Explanation& explanation) {
+int64_t Session::last_execution_count() const {
+    const std::lock_guard lock(mutex_);
+    return execution_count_;
+}
+
+Reply Session::failed_reply(uint64_t id, Verdict verdict, const Explanation& explanation, int64_t execution_count) {
     Reply reply;
     reply.status = protocol::ReplyStatus::error;
     reply.verdict = verdict;
     bool shows_errors = false;
     {
         const std::lock_guard lock(mutex_);
-        reply.content = error_content(explanation, execution_count_);
+        reply.content = error_content(explanation, execution_count);
         const auto pending = pending_.find(id);
         shows_errors = pending != pending_.end() && pending->second.request->msg_type == "execute_request";
         if (pending != pending_.end()) pending_.erase(pending);
     }
     if (shows_errors)
-        publish_later(id, "error",
-                "{\"ename\": " + json_string(explanation.name) + ", \"evalue\": " + json_string(explanation.text) +
-                    ", \"traceback\": [" +
-                    json_string("\x1b[0;31m" + explanation.name + "\x1b[0m: " + explanation.text) + "]}");
+        publish_later(id, "error", "{" + error_members(explanation) + "}");
     return reply;
 }
 
@@ -186,7 +187,8 @@ void Session::forward(std::shared_ptr<const protocol::Request> request, std::fun
     }
     if (ready) return send_request(id, true);
     Reply reply = failed_reply(id, Verdict::jail_lost,
-                               {"SandboxUnavailable", "The Python process is being started; try again."});
+                               {"SandboxUnavailable", "The Python process is being started; try again."},
+                               last_execution_count());
     loop_.post([reply = std::move(reply), done = std::move(done)] { done(reply); });
 }
 

@@ -147,7 +147,8 @@ class Session final : private WorkerListener {
     Ending wait_for_end(uint64_t id);
     Reply finish(uint64_t id, Ending ending, const jail::Counters& before);
     Reply refuse(uint64_t id, const Error& error);
-    Reply failed_reply(uint64_t id, jail::Verdict verdict, const Explanation& explanation);
+    Reply failed_reply(uint64_t id, jail::Verdict verdict, const Explanation& explanation, int64_t execution_count);
+    int64_t last_execution_count() const;
 
     // The life of jail and worker.
     Result<void> start_worker();
