@@ -41,11 +41,13 @@ std::string to_text(Bytes bytes) {
 
 Result<Bytes> parse_bytes(std::string_view text) {
     const auto fail = [&] {
-        return Error("read the size \"" + std::string(text.substr(0, 64)) + "\": a number and a unit are expected")
+        return Error("read the size \"" + std::string(text.substr(0, 64)) +
+                     "\": a number and a unit are expected")
             .with_remedy("Write for example 512MiB or 2GiB.");
     };
     double number = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    const auto [rest, error] =
+        std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
     // from_chars reads "nan" and "inf" too; no comparison holds for the former.
     if (error != std::errc{} || !(number >= 0)) return fail();
     std::string_view unit_name(rest, static_cast<size_t>(text.data() + text.size() - rest));

@@ -16,9 +16,15 @@ struct Bytes {
     auto operator<=>(const Bytes&) const = default;
 };
 
-constexpr Bytes operator""_KiB(unsigned long long n) { return Bytes{n << 10}; }
-constexpr Bytes operator""_MiB(unsigned long long n) { return Bytes{n << 20}; }
-constexpr Bytes operator""_GiB(unsigned long long n) { return Bytes{n << 30}; }
+constexpr Bytes operator""_KiB(unsigned long long n) {
+    return Bytes{n << 10};
+}
+constexpr Bytes operator""_MiB(unsigned long long n) {
+    return Bytes{n << 20};
+}
+constexpr Bytes operator""_GiB(unsigned long long n) {
+    return Bytes{n << 30};
+}
 
 /// "0 B", "512 B", "64.0 KiB", "2.0 GiB": binary units, one decimal.
 std::string to_text(Bytes bytes);

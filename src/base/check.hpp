@@ -17,7 +17,7 @@ namespace cellblock {
             ::cellblock::check_failed(#condition, __FILE__, __LINE__, static_cast<const char*>(__func__)); \
     } while (false)
 
-// For the end of a switch over all enumerators. Unlike CHECK(false) it has no condition, so compilers know under
-// every sanitizer that control does not pass.
+// For the end of a switch over all enumerators. Unlike CHECK(false) it has no condition, so compilers know
+// under every sanitizer that control does not pass.
 #define UNREACHABLE() \
     ::cellblock::check_failed("unreachable", __FILE__, __LINE__, static_cast<const char*>(__func__))

@@ -50,7 +50,8 @@ void EventLoop::post(Task task) {
         posted_.push_back(std::move(task));
     }
     const uint64_t one = 1;
-    // The counter saturates only after 2^64-1 posts without a read; a failed write means that it is readable already.
+    // The counter saturates only after 2^64-1 posts without a read; a failed write means that it is readable
+    // already.
     [[maybe_unused]] const ssize_t ignored = ::write(wakeup_.get(), &one, sizeof one);
 }
 
@@ -71,12 +72,14 @@ void EventLoop::run_ready() {
 
 void EventLoop::wait_and_run(std::chrono::milliseconds timeout) {
     std::array<epoll_event, 32> ready;
-    const int n = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), static_cast<int>(timeout.count()));
+    const int n = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()),
+                               static_cast<int>(timeout.count()));
     CHECK(n >= 0 || errno == EINTR);
     for (int i = 0; i < n; ++i) {
         const epoll_event& event = ready.at(static_cast<size_t>(i));
         const auto fd = static_cast<int>(static_cast<uint32_t>(event.data.u64));
-        // An earlier callback of this round may have unwatched it, and even watched another of the same number.
+        // An earlier callback of this round may have unwatched it, and even watched another of the same
+        // number.
         const auto entry = entries_.find(fd);
         if (entry == entries_.end() || entry->second.generation != event.data.u64 >> 32) continue;
         const std::shared_ptr<Callback> callback = entry->second.callback;

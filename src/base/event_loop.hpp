@@ -1,5 +1,6 @@
-// EventLoop: readiness callbacks over epoll, for the one thread that runs it. Its own descriptor can be polled by an
-// outer loop (ZeroMQ's), so that sockets of libraries and plain descriptors are served by the same thread.
+// EventLoop: readiness callbacks over epoll, for the one thread that runs it. Its own descriptor can be
+// polled by an outer loop (ZeroMQ's), so that sockets of libraries and plain descriptors are served by the
+// same thread.
 #pragma once
 
 #include <sys/epoll.h>
@@ -23,8 +24,9 @@ class EventLoop {
 
     static Result<std::unique_ptr<EventLoop>> create();
 
-    /// Calls `callback` from run_ready() while `fd` is ready for `events` (EPOLLIN …, level triggered; EPOLLHUP and
-    /// EPOLLERR always). The descriptor stays the caller's and must be unwatched before it is closed.
+    /// Calls `callback` from run_ready() while `fd` is ready for `events` (EPOLLIN …, level triggered;
+    /// EPOLLHUP and EPOLLERR always). The descriptor stays the caller's and must be unwatched before it is
+    /// closed.
     void watch(int fd, uint32_t events, Callback callback);
     /// Changes what is waited for. 0 keeps the registration and waits for nothing but errors and hang-ups.
     void change(int fd, uint32_t events);
@@ -48,7 +50,8 @@ class EventLoop {
     struct Entry {
         // Shared, so that a callback that unwatches itself is not destroyed while it runs.
         std::shared_ptr<Callback> callback;
-        // Tells it from an earlier one of the same number, whose readiness may still be in the list being served.
+        // Tells it from an earlier one of the same number, whose readiness may still be in the list being
+        // served.
         uint32_t generation = 0;
     };
     void control(int operation, int fd, uint32_t generation, uint32_t events);

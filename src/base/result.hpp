@@ -1,5 +1,5 @@
-// Result<T>: what an operation on the world (kernel, file system, peer) answers. Either a value or an Error that
-// reads as a sentence: what we were doing, what the system answered, what the user can do.
+// Result<T>: what an operation on the world (kernel, file system, peer) answers. Either a value or an Error
+// that reads as a sentence: what we were doing, what the system answered, what the user can do.
 #pragma once
 
 #include <string>
@@ -48,24 +48,42 @@ std::string errno_name(int error_number);
 template <class T>
 class [[nodiscard]] Result {
   public:
-    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
+    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by design
     Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
 
     [[nodiscard]] bool ok() const { return state_.index() == 0; }
     explicit operator bool() const { return ok(); }
 
-    T& value() & { CHECK(ok()); return std::get<0>(state_); }
-    const T& value() const& { CHECK(ok()); return std::get<0>(state_); }
-    T&& value() && { CHECK(ok()); return std::get<0>(std::move(state_)); }
+    T& value() & {
+        CHECK(ok());
+        return std::get<0>(state_);
+    }
+    const T& value() const& {
+        CHECK(ok());
+        return std::get<0>(state_);
+    }
+    T&& value() && {
+        CHECK(ok());
+        return std::get<0>(std::move(state_));
+    }
     T& operator*() & { return value(); }
     const T& operator*() const& { return value(); }
     T&& operator*() && { return std::move(*this).value(); }
     T* operator->() { return &value(); }
     const T* operator->() const { return &value(); }
 
-    Error& error() & { CHECK(!ok()); return std::get<1>(state_); }
-    const Error& error() const& { CHECK(!ok()); return std::get<1>(state_); }
-    Error&& error() && { CHECK(!ok()); return std::get<1>(std::move(state_)); }
+    Error& error() & {
+        CHECK(!ok());
+        return std::get<1>(state_);
+    }
+    const Error& error() const& {
+        CHECK(!ok());
+        return std::get<1>(state_);
+    }
+    Error&& error() && {
+        CHECK(!ok());
+        return std::get<1>(std::move(state_));
+    }
 
   private:
     std::variant<T, Error> state_;
@@ -81,9 +99,18 @@ class [[nodiscard]] Result<void> {
     [[nodiscard]] bool ok() const { return !failed_; }
     explicit operator bool() const { return ok(); }
     void value() const { CHECK(ok()); }
-    Error& error() & { CHECK(!ok()); return error_; }
-    const Error& error() const& { CHECK(!ok()); return error_; }
-    Error&& error() && { CHECK(!ok()); return std::move(error_); }
+    Error& error() & {
+        CHECK(!ok());
+        return error_;
+    }
+    const Error& error() const& {
+        CHECK(!ok());
+        return error_;
+    }
+    Error&& error() && {
+        CHECK(!ok());
+        return std::move(error_);
+    }
 
   private:
     bool failed_ = false;

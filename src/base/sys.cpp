@@ -38,7 +38,8 @@ Result<std::string> read_to_end(int fd, const std::string& name, size_t max_size
         if (n < 0) return errno_error("read " + name);
         if (n == 0) return text;
         if (text.size() + static_cast<size_t>(n) > max_size)
-            return Error("read " + name + ": larger than the " + std::to_string(max_size) + " bytes expected");
+            return Error("read " + name + ": larger than the " + std::to_string(max_size) +
+                         " bytes expected");
         text.append(buffer, static_cast<size_t>(n));
     }
 }
@@ -50,7 +51,8 @@ Result<UniqueFd> open(const std::string& path, int flags, mode_t mode) {
 }
 
 Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, mode_t mode) {
-    return own(retry([&] { return ::openat(dir_fd, path.c_str(), flags | O_CLOEXEC, mode); }), "open " + path);
+    return own(retry([&] { return ::openat(dir_fd, path.c_str(), flags | O_CLOEXEC, mode); }),
+               "open " + path);
 }
 
 Result<std::pair<UniqueFd, UniqueFd>> pipe(int extra_flags) {
@@ -93,7 +95,8 @@ Result<UniqueFd> signal_fd(std::span<const int> signals) {
 }
 
 Result<UniqueFd> pidfd_open(pid_t pid) {
-    return own(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "open a pidfd of process " + std::to_string(pid));
+    return own(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)),
+               "open a pidfd of process " + std::to_string(pid));
 }
 
 Result<void> pidfd_send_signal(int pidfd, int signal) {

@@ -1,5 +1,5 @@
-// System calls as functions that return Result: the call's name and object are in the error, EINTR is retried, and
-// every descriptor is close-on-exec. Numbers come from the man pages named at each group.
+// System calls as functions that return Result: the call's name and object are in the error, EINTR is
+// retried, and every descriptor is close-on-exec. Numbers come from the man pages named at each group.
 #pragma once
 
 #include <sys/types.h>

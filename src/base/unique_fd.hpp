@@ -24,7 +24,8 @@ class UniqueFd {
     [[nodiscard]] bool valid() const { return fd_ >= 0; }
     [[nodiscard]] int release() { return std::exchange(fd_, -1); }
     void reset(int fd = -1) {
-        // close() releases the descriptor even when it reports an error; retrying could close somebody else's.
+        // close() releases the descriptor even when it reports an error; retrying could close somebody
+        // else's.
         if (fd_ >= 0) ::close(fd_);
         fd_ = fd;
     }

@@ -1,5 +1,5 @@
-// The seam to xeus: an xserver whose "wire" is the executor's queue, an xinterpreter whose answers come from the
-// session. Both know which request is current; what xeus hands over is used as a signal only.
+// The seam to xeus: an xserver whose "wire" is the executor's queue, an xinterpreter whose answers come from
+// the session. Both know which request is current; what xeus hands over is used as a signal only.
 #include "kernel/executor.hpp"
 
 #include <xeus/xhistory_manager.hpp>
@@ -26,10 +26,11 @@ class NoHistory final : public xeus::xhistory_manager {
     nl::json search_impl(const std::string&, bool, bool, int, bool) const override { return {}; }
 };
 
-// Requests that xeus has a handler for, and that handler calls the interpreter for nothing else. The other types
-// (comm, history …) would be answered by xeus's own bookkeeping; they are answered by the worker instead.
-constexpr std::array<std::string_view, 5> kXeusRequests{"execute_request", "complete_request", "inspect_request",
-                                                        "is_complete_request", "kernel_info_request"};
+// Requests that xeus has a handler for, and that handler calls the interpreter for nothing else. The other
+// types (comm, history …) would be answered by xeus's own bookkeeping; they are answered by the worker
+// instead.
+constexpr std::array<std::string_view, 5> kXeusRequests{
+    "execute_request", "complete_request", "inspect_request", "is_complete_request", "kernel_info_request"};
 
 }  // namespace
 
@@ -43,7 +44,9 @@ class XeusInterpreter final : public xeus::xinterpreter {
         return {{"status", reply.status == protocol::ReplyStatus::ok ? "ok" : "error"}};
     }
     void configure_impl() override {}
-    nl::json execute_request_impl(int, const std::string&, bool, bool, nl::json, bool) override { return answer(); }
+    nl::json execute_request_impl(int, const std::string&, bool, bool, nl::json, bool) override {
+        return answer();
+    }
     nl::json complete_request_impl(const std::string&, int) override { return answer(); }
     nl::json inspect_request_impl(const std::string&, int, int) override { return answer(); }
     nl::json is_complete_request_impl(const std::string&) override { return answer(); }
@@ -58,11 +61,12 @@ class XeusServer final : public xeus::xserver, private xeus::xcontrol_messenger 
     explicit XeusServer(Executor& executor) : executor_(executor) {}
 
     void deliver(const protocol::Request& request) {
-        // xeus reads the type; identities, contents and the rest stay with the executor's current request. Its
-        // execute handler falls back to defaults for absent keys, which is harmless for the same reason.
+        // xeus reads the type; identities, contents and the rest stay with the executor's current request.
+        // Its execute handler falls back to defaults for absent keys, which is harmless for the same reason.
         nl::json header = {{"msg_type", request.msg_type}, {"msg_id", request.msg_id}};
         nl::json content = {{"code", ""}, {"cursor_pos", 0}, {"detail_level", 0}};
-        xeus::xmessage message({}, std::move(header), nl::json::object(), nl::json::object(), std::move(content), {});
+        xeus::xmessage message({}, std::move(header), nl::json::object(), nl::json::object(),
+                               std::move(content), {});
         notify_shell_listener(std::move(message));
     }
 
@@ -92,10 +96,13 @@ class Executor::Xeus {
   public:
     explicit Xeus(Executor& executor)
         : kernel_("cellblock", xeus::make_context<Executor*>(&executor),
-                  std::make_unique<XeusInterpreter>(executor), &Xeus::make_server, std::make_unique<NoHistory>()) {}
+                  std::make_unique<XeusInterpreter>(executor), &Xeus::make_server,
+                  std::make_unique<NoHistory>()) {}
 
     void run() { kernel_.start(); }
-    void deliver(const protocol::Request& request) { static_cast<XeusServer&>(kernel_.get_server()).deliver(request); }
+    void deliver(const protocol::Request& request) {
+        static_cast<XeusServer&>(kernel_.get_server()).deliver(request);
+    }
 
   private:
     static std::unique_ptr<xeus::xserver> make_server(xeus::xcontext& context, const xeus::xconfiguration&,
@@ -105,10 +112,12 @@ class Executor::Xeus {
     xeus::xkernel kernel_;
 };
 
-// xeus 2.4.1 stamps its headers through a static buffer (std::gmtime), so only one thread may run it. Control requests
-// need nothing of it.
+// xeus 2.4.1 stamps its headers through a static buffer (std::gmtime), so only one thread may run it. Control
+// requests need nothing of it.
 Executor::Executor(Channel channel, RequestHandler& handler)
-    : channel_(channel), handler_(handler), xeus_(channel == Channel::shell ? std::make_unique<Xeus>(*this) : nullptr) {}
+    : channel_(channel),
+      handler_(handler),
+      xeus_(channel == Channel::shell ? std::make_unique<Xeus>(*this) : nullptr) {}
 
 Executor::~Executor() {
     stop();
@@ -117,8 +126,10 @@ Executor::~Executor() {
 
 void Executor::start() {
     thread_ = std::thread([this] {
-        if (xeus_) xeus_->run();
-        else run_until_stopped();
+        if (xeus_)
+            xeus_->run();
+        else
+            run_until_stopped();
     });
 }
 
@@ -171,8 +182,10 @@ void Executor::run_until_stopped() {
         auto entry = std::move(queue_.front());
         queue_.pop_front();
         lock.unlock();
-        if (auto* task = std::get_if<Task>(&entry)) (*task)();
-        else dispatch(std::get<RequestPtr>(entry));
+        if (auto* task = std::get_if<Task>(&entry))
+            (*task)();
+        else
+            dispatch(std::get<RequestPtr>(entry));
     }
 }
 

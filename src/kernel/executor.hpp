@@ -1,6 +1,6 @@
-// Executor: a thread that answers requests one after the other. The one of the shell channel runs a xeus kernel, which
-// decides which handler a request gets and puts `busy` and `idle` around it; the texts of messages never pass through
-// it, because its JSON reorders keys and loses big integers.
+// Executor: a thread that answers requests one after the other. The one of the shell channel runs a xeus
+// kernel, which decides which handler a request gets and puts `busy` and `idle` around it; the texts of
+// messages never pass through it, because its JSON reorders keys and loses big integers.
 #pragma once
 
 #include <condition_variable>

@@ -1,5 +1,5 @@
-// XPUB with XPUB_NODROP (zmq_setsockopt(3)): a send fails with EAGAIN, before its first frame is taken, while any
-// matching subscriber's queue is full.
+// XPUB with XPUB_NODROP (zmq_setsockopt(3)): a send fails with EAGAIN, before its first frame is taken, while
+// any matching subscriber's queue is full.
 #include "kernel/iopub.hpp"
 
 #include <cstdio>
@@ -8,11 +8,11 @@
 namespace cellblock::kernel {
 namespace {
 
-// Smaller frames are copied and not counted as in flight: with the high-water mark and a message's frame limit they
-// cannot add up to more than about as much again.
+// Smaller frames are copied and not counted as in flight: with the high-water mark and a message's frame
+// limit they cannot add up to more than about as much again.
 constexpr size_t kCopyBelow = 1024;
-// What goes out in one round while messages are dropped for a stalled subscriber: healthy ones must be able to drain
-// their queues between two rounds.
+// What goes out in one round while messages are dropped for a stalled subscriber: healthy ones must be able
+// to drain their queues between two rounds.
 constexpr size_t kLossyBatch = Iopub::kHighWaterMark / 2;
 
 // What ZeroMQ holds on to; destroyed in one of its threads.
@@ -47,8 +47,10 @@ bool send_frames(zmq::socket_t& socket, std::vector<std::string>& frames,
     for (size_t i = 0; i < frames.size(); ++i) {
         const bool more = i + 1 < frames.size();
         // The first frame is small (an identity or a topic) and copied, so a refused message is still whole.
-        zmq::message_t frame = i == 0 ? zmq::message_t(frames[0].data(), frames[0].size()) : to_zmq(frames[i], in_flight);
-        const auto flags = zmq::send_flags::dontwait | (more ? zmq::send_flags::sndmore : zmq::send_flags::none);
+        zmq::message_t frame =
+            i == 0 ? zmq::message_t(frames[0].data(), frames[0].size()) : to_zmq(frames[i], in_flight);
+        const auto flags =
+            zmq::send_flags::dontwait | (more ? zmq::send_flags::sndmore : zmq::send_flags::none);
         if (!socket.send(frame, flags)) return false;
     }
     return true;
@@ -98,13 +100,15 @@ void Iopub::flush() {
     if (sent > 0) last_progress_ = now;
     if (backlog_.empty()) set_lossy(false);
     // Who has stalled once is given less time again, or every flood would halt for the whole deadline.
-    const auto deadline = stalled_before_ ? std::chrono::milliseconds(500) : std::chrono::milliseconds(kStallDeadline);
+    const auto deadline =
+        stalled_before_ ? std::chrono::milliseconds(500) : std::chrono::milliseconds(kStallDeadline);
     if (!backlog_.empty() && now - last_progress_ > deadline) set_lossy(true);
     update_pressure();
 }
 
 bool Iopub::try_send(Encoded& message) {
-    // A stalled subscriber holds on to what fills the budget: then only letting go of this message makes room.
+    // A stalled subscriber holds on to what fills the budget: then only letting go of this message makes
+    // room.
     if (*in_flight_ > kMaxInFlight) return lossy_;
     return send_frames(socket_, message.frames, in_flight_);
 }

@@ -1,7 +1,7 @@
-// Iopub: the broadcast socket. Nothing is lost while subscribers read: when one is full, messages wait in a bounded
-// queue and the session stops reading the worker. A subscriber that does not read at all is given kStallDeadline; after
-// that messages are dropped for it (and only for whoever is full at that moment), so that the others go on.
-// For the loop's thread.
+// Iopub: the broadcast socket. Nothing is lost while subscribers read: when one is full, messages wait in a
+// bounded queue and the session stops reading the worker. A subscriber that does not read at all is given
+// kStallDeadline; after that messages are dropped for it (and only for whoever is full at that moment), so
+// that the others go on. For the loop's thread.
 #pragma once
 
 #include <atomic>
@@ -24,8 +24,8 @@ class Iopub {
     /// Beyond this much waiting, `on_pressure(true)` asks the producer to stop; below half of it, to go on.
     static constexpr size_t kPauseBytes = 1U << 20U;
     static constexpr size_t kPauseMessages = 1000;
-    /// Bytes of big frames that ZeroMQ may hold for all subscribers together, since its own limit counts messages. A
-    /// hostile worker's largest frames must not add up in this process, which no cgroup bounds.
+    /// Bytes of big frames that ZeroMQ may hold for all subscribers together, since its own limit counts
+    /// messages. A hostile worker's largest frames must not add up in this process, which no cgroup bounds.
     static constexpr size_t kMaxInFlight = 64U << 20U;
     static constexpr std::chrono::seconds kStallDeadline{10};
     /// Subscriptions handled before the loop goes on; while output waits they get no welcome.
@@ -37,7 +37,8 @@ class Iopub {
 
     using WelcomeMaker = std::function<protocol::Message(const std::string& topic)>;
 
-    /// `socket` is a bound XPUB socket. `make_welcome` makes the iopub_welcome message (JEP 65) for a subscription.
+    /// `socket` is a bound XPUB socket. `make_welcome` makes the iopub_welcome message (JEP 65) for a
+    /// subscription.
     Iopub(zmq::socket_t socket, const protocol::Signer& signer, std::function<void(bool)> on_pressure,
           WelcomeMaker make_welcome);
 
@@ -72,8 +73,8 @@ class Iopub {
     std::chrono::steady_clock::time_point last_progress_;
 };
 
-/// Moves big frames into ZeroMQ without a copy. Returns false when the socket would block before the first frame.
-/// `in_flight`, if given, counts the bytes of big frames until ZeroMQ lets go of them.
+/// Moves big frames into ZeroMQ without a copy. Returns false when the socket would block before the first
+/// frame. `in_flight`, if given, counts the bytes of big frames until ZeroMQ lets go of them.
 bool send_frames(zmq::socket_t& socket, std::vector<std::string>& frames,
                  const std::shared_ptr<std::atomic<size_t>>& in_flight = nullptr);
 

@@ -141,7 +141,8 @@ TEST(Iopub, ASubscriberThatNeverReadsIsGivenUpAfterTheDeadline) {
     ASSERT_TRUE(f.pressure);
     // The bound is the feature: production goes on once the deadline has passed, and not before.
     const auto start = std::chrono::steady_clock::now();
-    while (f.pressure && std::chrono::steady_clock::now() - start < Iopub::kStallDeadline + std::chrono::seconds(5)) {
+    while (f.pressure &&
+           std::chrono::steady_clock::now() - start < Iopub::kStallDeadline + std::chrono::seconds(5)) {
         f.iopub->serve();
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }

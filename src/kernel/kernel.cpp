@@ -1,5 +1,5 @@
-// Who does what with a message. The order that front ends rely on (busy, output, reply, idle) holds because all that
-// leaves is handed to the loop's thread in the order in which it came about.
+// Who does what with a message. The order that front ends rely on (busy, output, reply, idle) holds because
+// all that leaves is handed to the loop's thread in the order in which it came about.
 #include "kernel/kernel.hpp"
 
 #include <cstdio>
@@ -10,8 +10,8 @@
 
 namespace cellblock::kernel {
 
-Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& connection, session::Config config,
-                                               EventLoop& loop) {
+Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& connection,
+                                               session::Config config, EventLoop& loop) {
     std::unique_ptr<Kernel> kernel(new Kernel(loop));
     kernel->connection_ = connection;
     kernel->front_ = TRY(ZmqFront::bind(connection, loop, *kernel, kernel->headers_));
@@ -56,7 +56,8 @@ void Kernel::wait_for_worker() {
     info_changed_.notify_all();
 }
 
-// ---- messages from front ends, in the loop's thread --------------------------------------------------------------
+// ---- messages from front ends, in the loop's thread
+// --------------------------------------------------------------
 
 void Kernel::on_message(Channel channel, protocol::Request request) {
     if (channel == Channel::stdin_) return on_input_reply(request);
@@ -95,11 +96,13 @@ void Kernel::on_input_reply(const protocol::Request& reply) {
     session_->answer_input(id, reply.content);
 }
 
-// ---- what the session wants, in the loop's thread ---------------------------------------------------------------
+// ---- what the session wants, in the loop's thread
+// ---------------------------------------------------------------
 
 void Kernel::publish(session::Publication publication) {
     protocol::Message message;
-    message.identities = {publication.topic.empty() ? default_topic(publication.msg_type) : std::move(publication.topic)};
+    message.identities = {publication.topic.empty() ? default_topic(publication.msg_type)
+                                                    : std::move(publication.topic)};
     message.header = headers_.make(publication.msg_type);
     message.parent_header = std::move(publication.parent_header);
     message.metadata = std::move(publication.metadata);
@@ -131,13 +134,17 @@ void Kernel::worker_lost_while_idle() {
     shell_->push([this] { session_->recover_if_lost(); });
 }
 
-// ---- answers, in the executors' threads -------------------------------------------------------------------------
+// ---- answers, in the executors' threads
+// -------------------------------------------------------------------------
 
 session::Reply Kernel::answer(Channel, const RequestPtr& request) {
     switch (route_of(request->msg_type).answerer) {
-        case Answerer::worker: return session_->run_cell(request);
-        case Answerer::kernel: return answer_here(request);
-        case Answerer::nobody: return {};
+        case Answerer::worker:
+            return session_->run_cell(request);
+        case Answerer::kernel:
+            return answer_here(request);
+        case Answerer::nobody:
+            return {};
     }
     UNREACHABLE();
 }
@@ -147,7 +154,8 @@ session::Reply Kernel::answer_here(const RequestPtr& request) {
     reply.content = "{\"status\": \"ok\"}";
     if (request->msg_type == "kernel_info_request") return kernel_info();
     if (request->msg_type == "interrupt_request") session_->interrupt();
-    if (request->msg_type == "shutdown_request") reply.content = shutdown_content(content_flag(*request, "restart", false));
+    if (request->msg_type == "shutdown_request")
+        reply.content = shutdown_content(content_flag(*request, "restart", false));
     if (request->msg_type == "connect_request")
         reply.content = "{\"status\": \"ok\", \"shell_port\": " + std::to_string(connection_.shell_port) +
                         ", \"iopub_port\": " + std::to_string(connection_.iopub_port) +
@@ -173,8 +181,8 @@ session::Reply Kernel::kernel_info() {
 void Kernel::send_reply(Channel channel, const RequestPtr& request, const session::Reply& reply) {
     const bool is_cell = channel == Channel::shell && request->msg_type == "execute_request";
     // Before the reply: a request that is sent in answer to it is not one of those that were queued.
-    if (is_cell && reply.status == protocol::ReplyStatus::error && content_flag(*request, "stop_on_error", true) &&
-        !content_flag(*request, "silent", false))
+    if (is_cell && reply.status == protocol::ReplyStatus::error &&
+        content_flag(*request, "stop_on_error", true) && !content_flag(*request, "silent", false))
         abort_queued_cells();
     if (!route_of(request->msg_type).reply_type.empty())
         loop_.post([this, channel, message = make_reply(*request, reply)]() mutable {
@@ -202,8 +210,8 @@ protocol::Message Kernel::make_reply(const protocol::Request& request, const ses
     return message;
 }
 
-// Exactly the cells that have arrived by now: a window of time would hit the front end's next, unrelated request.
-// In the shell executor's thread.
+// Exactly the cells that have arrived by now: a window of time would hit the front end's next, unrelated
+// request. In the shell executor's thread.
 void Kernel::abort_queued_cells() {
     const auto drained = std::make_shared<std::promise<void>>();
     loop_.post([this, drained] {
@@ -231,7 +239,8 @@ void Kernel::abort_cell(const protocol::Request& request) {
     publish_status(request, "idle");
 }
 
-// ---- the end ----------------------------------------------------------------------------------------------------
+// ---- the end
+// ----------------------------------------------------------------------------------------------------
 
 void Kernel::terminate() {
     control_->push([this] { shut_down(false); });

@@ -1,5 +1,5 @@
-// Kernel: the role `cellblock kernel`. It joins a front (sockets), two executors (shell and control) and a session
-// (the jailed Python), and decides when the process ends.
+// Kernel: the role `cellblock kernel`. It joins a front (sockets), two executors (shell and control) and a
+// session (the jailed Python), and decides when the process ends.
 #pragma once
 
 #include <atomic>
@@ -24,8 +24,8 @@ inline constexpr std::chrono::milliseconds kExitGrace{1000};
 class Kernel final : private FrontListener, private session::Host, private RequestHandler {
   public:
     /// Binds the sockets and starts the jail with the worker. Nothing is left behind on error.
-    static Result<std::unique_ptr<Kernel>> create(const protocol::ConnectionFile& connection, session::Config config,
-                                                  EventLoop& loop);
+    static Result<std::unique_ptr<Kernel>> create(const protocol::ConnectionFile& connection,
+                                                  session::Config config, EventLoop& loop);
     ~Kernel();
 
     /// Serves until a shutdown_request or terminate(). The value is the process's exit status.

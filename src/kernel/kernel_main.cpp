@@ -43,8 +43,10 @@ void on_signal(int signal_fd, Kernel& kernel) {
     signalfd_siginfo info{};
     while (::read(signal_fd, &info, sizeof info) == sizeof info) {
         // Front ends that do not send interrupt_request send SIGINT to the kernel's process group.
-        if (info.ssi_signo == SIGINT) kernel.interrupt();
-        else kernel.terminate();
+        if (info.ssi_signo == SIGINT)
+            kernel.interrupt();
+        else
+            kernel.terminate();
     }
 }
 

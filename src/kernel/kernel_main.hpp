@@ -12,9 +12,9 @@ struct KernelOptions {
     session::LaunchOptions launch;
 };
 
-/// Serves until the kernel is shut down, its parent (JPY_PARENT_PID) is gone, or SIGTERM. Errors are one sentence on
-/// stderr. The value is the process's exit status: 0 after a shutdown, 1 when the kernel could not be started.
-/// Call it before any other thread exists.
+/// Serves until the kernel is shut down, its parent (JPY_PARENT_PID) is gone, or SIGTERM. Errors are one
+/// sentence on stderr. The value is the process's exit status: 0 after a shutdown, 1 when the kernel could
+/// not be started. Call it before any other thread exists.
 int run_kernel(const KernelOptions& options);
 
 }  // namespace cellblock::kernel

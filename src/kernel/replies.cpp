@@ -1,4 +1,5 @@
-// Texts are put together from validated pieces, so that the worker's and front ends' JSON passes through unchanged.
+// Texts are put together from validated pieces, so that the worker's and front ends' JSON passes through
+// unchanged.
 #include "kernel/replies.hpp"
 
 #include <array>

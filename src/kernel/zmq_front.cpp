@@ -34,26 +34,30 @@ ZmqFront::ZmqFront(EventLoop& loop, FrontListener& listener, protocol::Signer si
     : loop_(loop), listener_(listener), signer_(std::move(signer)), context_(1) {}
 
 ZmqFront::~ZmqFront() {
-    // libzmq removes the socket files that it has bound, except when the process dies; so this only tidies up after
-    // a failed start.
+    // libzmq removes the socket files that it has bound, except when the process dies; so this only tidies up
+    // after a failed start.
     iopub_.reset();
     for (const std::string& path : ipc_paths_) ::unlink(path.c_str());
 }
 
-Result<void> ZmqFront::bind_all(const protocol::ConnectionFile& connection, protocol::HeaderFactory& headers) {
-    // A reply is owed for every request that we took in: its queue is unlimited, since requests are limited. Echoes of
-    // heartbeats are not worth that.
+Result<void> ZmqFront::bind_all(const protocol::ConnectionFile& connection,
+                                protocol::HeaderFactory& headers) {
+    // A reply is owed for every request that we took in: its queue is unlimited, since requests are limited.
+    // Echoes of heartbeats are not worth that.
     constexpr int kUnlimited = 0;
     constexpr auto kMaxRequest = static_cast<int64_t>(protocol::kMaxMessage.count);
     using zmq::socket_type;
-    shell_ = TRY(bind_socket({socket_type::router, "shell", kMaxRequest, kUnlimited}, connection, connection.shell_port));
-    control_ =
-        TRY(bind_socket({socket_type::router, "control", kMaxRequest, kUnlimited}, connection, connection.control_port));
-    stdin_ = TRY(bind_socket({socket_type::router, "stdin", kMaxRequest, kUnlimited}, connection, connection.stdin_port));
-    heartbeat_ = TRY(bind_socket({socket_type::router, "heartbeat", kMaxHeartbeat, kMessagesAtOnce}, connection,
-                                 connection.hb_port));
-    zmq::socket_t iopub = TRY(bind_socket({socket_type::xpub, "iopub", Iopub::kMaxSubscription, Iopub::kHighWaterMark},
-                                          connection, connection.iopub_port));
+    shell_ = TRY(bind_socket({socket_type::router, "shell", kMaxRequest, kUnlimited}, connection,
+                             connection.shell_port));
+    control_ = TRY(bind_socket({socket_type::router, "control", kMaxRequest, kUnlimited}, connection,
+                               connection.control_port));
+    stdin_ = TRY(bind_socket({socket_type::router, "stdin", kMaxRequest, kUnlimited}, connection,
+                             connection.stdin_port));
+    heartbeat_ = TRY(bind_socket({socket_type::router, "heartbeat", kMaxHeartbeat, kMessagesAtOnce},
+                                 connection, connection.hb_port));
+    zmq::socket_t iopub =
+        TRY(bind_socket({socket_type::xpub, "iopub", Iopub::kMaxSubscription, Iopub::kHighWaterMark},
+                        connection, connection.iopub_port));
     iopub_ = std::make_unique<Iopub>(
         std::move(iopub), signer_, [this](bool high) { listener_.on_pressure(high); },
         [&headers](const std::string& topic) {
@@ -70,7 +74,8 @@ Result<void> ZmqFront::bind_all(const protocol::ConnectionFile& connection, prot
     return {};
 }
 
-Result<zmq::socket_t> ZmqFront::bind_socket(const SocketPlan& plan, const protocol::ConnectionFile& connection, int port) {
+Result<zmq::socket_t> ZmqFront::bind_socket(const SocketPlan& plan,
+                                            const protocol::ConnectionFile& connection, int port) {
     const std::string endpoint = connection.endpoint(port);
     try {
         zmq::socket_t socket(context_, plan.type);
@@ -105,9 +110,12 @@ Result<zmq::socket_t> ZmqFront::bind_socket(const SocketPlan& plan, const protoc
 
 zmq::socket_t& ZmqFront::socket_of(Channel channel) {
     switch (channel) {
-        case Channel::shell: return shell_;
-        case Channel::control: return control_;
-        case Channel::stdin_: return stdin_;
+        case Channel::shell:
+            return shell_;
+        case Channel::control:
+            return control_;
+        case Channel::stdin_:
+            return stdin_;
     }
     UNREACHABLE();
 }
@@ -116,7 +124,8 @@ void ZmqFront::run() {
     enum { kControl, kShell, kStdin, kHeartbeat, kIopub, kIopubFd, kLoop, kItems };
     const auto iopub_fd = iopub_->socket().get(zmq::sockopt::fd);
     while (!stopped_) {
-        // ZeroMQ announces room in a full subscriber's queue only through its descriptor, so that is polled as well.
+        // ZeroMQ announces room in a full subscriber's queue only through its descriptor, so that is polled
+        // as well.
         const bool backlogged = iopub_->backlogged();
         std::array<zmq::pollitem_t, kItems> items{{
             {control_.handle(), 0, ZMQ_POLLIN, 0},
@@ -137,7 +146,8 @@ void ZmqFront::run() {
         }
         if (items[kLoop].revents & ZMQ_POLLIN) loop_.run_ready();
         for (const Channel channel : {Channel::control, Channel::stdin_, Channel::shell})
-            for (int i = 0; i < kMessagesAtOnce && receive_one(channel); ++i) {}
+            for (int i = 0; i < kMessagesAtOnce && receive_one(channel); ++i) {
+            }
         if (items[kHeartbeat].revents & ZMQ_POLLIN) echo_heartbeats();
         iopub_->serve();
     }
@@ -173,14 +183,15 @@ bool ZmqFront::receive_one(Channel channel) {
     if (request) {
         listener_.on_message(channel, *std::move(request));
     } else if (worth_reporting(++dropped_)) {
-        std::fprintf(stderr, "cellblock: message dropped (%llu so far): %s\n", static_cast<unsigned long long>(dropped_),
-                     request.error().what().c_str());
+        std::fprintf(stderr, "cellblock: message dropped (%llu so far): %s\n",
+                     static_cast<unsigned long long>(dropped_), request.error().what().c_str());
     }
     return true;
 }
 
 void ZmqFront::drain(Channel channel) {
-    while (receive_one(channel)) {}
+    while (receive_one(channel)) {
+    }
 }
 
 void ZmqFront::set_reading(Channel channel, bool on) {
@@ -194,7 +205,8 @@ void ZmqFront::echo_heartbeats() {
         if (!heartbeat_.recv(frame, zmq::recv_flags::dontwait)) return;
         while (true) {
             const bool more = frame.more();
-            heartbeat_.send(frame, zmq::send_flags::dontwait | (more ? zmq::send_flags::sndmore : zmq::send_flags::none));
+            heartbeat_.send(
+                frame, zmq::send_flags::dontwait | (more ? zmq::send_flags::sndmore : zmq::send_flags::none));
             if (!more) break;
             if (!heartbeat_.recv(frame, zmq::recv_flags::dontwait)) break;
         }

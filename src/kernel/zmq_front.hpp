@@ -1,5 +1,6 @@
-// ZmqFront: the five sockets of a Jupyter kernel and the thread that owns them. It verifies what comes in, hands
-// requests on, sends what it is given, echoes heartbeats, and runs the event loop's callbacks in the same thread.
+// ZmqFront: the five sockets of a Jupyter kernel and the thread that owns them. It verifies what comes in,
+// hands requests on, sends what it is given, echoes heartbeats, and runs the event loop's callbacks in the
+// same thread.
 #pragma once
 
 #include <functional>
@@ -54,7 +55,8 @@ class ZmqFront {
         int64_t max_message;  // bytes of one incoming frame
         int send_limit;       // messages that wait for one peer; 0: unlimited
     };
-    Result<zmq::socket_t> bind_socket(const SocketPlan& plan, const protocol::ConnectionFile& connection, int port);
+    Result<zmq::socket_t> bind_socket(const SocketPlan& plan, const protocol::ConnectionFile& connection,
+                                      int port);
     zmq::socket_t& socket_of(Channel channel);
     bool receive_one(Channel channel);
     void echo_heartbeats();

@@ -99,11 +99,10 @@ Result<void> read_publish(const Fields& fields, UpFrame& frame) {
     if (std::none_of(rules.begin(), rules.end(), allowed))
         return Error("a \"msg_type\" that the worker may not publish");
     if (fields.has("topic")) frame.topic = TRY(fields.text("topic", kMaxTopic));
-    // Front ends look for <IDS|MSG> in the frames of a message, and the topic is one. An odd one is innocent (a comm's
-    // id may be any text), so it is left out, and the kernel's default stands in.
-    if (!std::all_of(frame.topic.begin(), frame.topic.end(), [](unsigned char c) {
-            return std::isalnum(c) || c == '.' || c == '_' || c == '-';
-        }))
+    // Front ends look for <IDS|MSG> in the frames of a message, and the topic is one. An odd one is innocent
+    // (a comm's id may be any text), so it is left out, and the kernel's default stands in.
+    if (!std::all_of(frame.topic.begin(), frame.topic.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; }))
         frame.topic.clear();
     return {};
 }

@@ -77,8 +77,9 @@ TEST(FrameReader, ReadsPublishWithBuffersByteForByte) {
 
 TEST(FrameReader, LeavesOutTopicsThatCouldReadAsADelimiter) {
     for (const char* topic : {"<IDS|MSG>", "comm-1\\u00e9", "a b", "\\n"}) {
-        const auto result = read(R"({"type":"publish","parent":0,"msg_type":"stream","topic":")" + std::string(topic) + "\"}",
-                                 {"{}", "{}"});
+        const auto result =
+            read(R"({"type":"publish","parent":0,"msg_type":"stream","topic":")" + std::string(topic) + "\"}",
+                 {"{}", "{}"});
         ASSERT_TRUE(result.ok() && *result) << topic;
         EXPECT_EQ((*result)->topic, "") << topic;
     }

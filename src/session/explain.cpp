@@ -28,27 +28,33 @@ std::string signal_name(int signal) {
 std::string what_happened(Verdict verdict, const Facts& facts) {
     switch (verdict) {
         case Verdict::limit_memory: {
-            std::string text = "The cell needed more memory than the " + to_text(facts.limits.memory) + " allowed";
+            std::string text =
+                "The cell needed more memory than the " + to_text(facts.limits.memory) + " allowed";
             if (facts.memory_peak >= 0)
                 text += " (peak " + to_text(Bytes{static_cast<uint64_t>(facts.memory_peak)}) + ")";
             return text + ", so the system stopped the Python process.";
         }
         case Verdict::host_oom:
-            return "The host ran out of memory and stopped the Python process. The cell was within its own limit of " +
+            return "The host ran out of memory and stopped the Python process. The cell was within its own "
+                   "limit of " +
                    to_text(facts.limits.memory) + ".";
         case Verdict::limit_wall_time:
             if (facts.worker_lost)
                 return "The cell ran longer than the " + seconds(facts.wall_time) +
                        " allowed and did not react to an interrupt within " + seconds(facts.wall_time_grace) +
                        ", so its Python process was stopped.";
-            return "The cell ran longer than the " + seconds(facts.wall_time) + " allowed and was interrupted.";
+            return "The cell ran longer than the " + seconds(facts.wall_time) +
+                   " allowed and was interrupted.";
         case Verdict::worker_exited:
             if (facts.exit && facts.exit->signal == 0)
-                return "The Python process ended itself with exit status " + std::to_string(facts.exit->code) +
+                return "The Python process ended itself with exit status " +
+                       std::to_string(facts.exit->code) +
                        " (os._exit, or another program was executed in its place).";
-            return "The Python process was replaced by another program or closed its connection to the kernel.";
+            return "The Python process was replaced by another program or closed its connection to the "
+                   "kernel.";
         case Verdict::worker_killed:
-            return "The Python process was ended by " + signal_name(facts.exit ? facts.exit->signal : SIGKILL) +
+            return "The Python process was ended by " +
+                   signal_name(facts.exit ? facts.exit->signal : SIGKILL) +
                    ", sent by the cell itself or from outside. No limit was exceeded.";
         case Verdict::worker_crashed:
             return "The Python process crashed with " + signal_name(facts.exit ? facts.exit->signal : 0) +
@@ -61,23 +67,33 @@ std::string what_happened(Verdict verdict, const Facts& facts) {
         case Verdict::jail_lost:
             return "The jail of this notebook ended unexpectedly, and the Python process with it.";
         case Verdict::ok:
-        case Verdict::error: break;
+        case Verdict::error:
+            break;
     }
     UNREACHABLE();
 }
 
 std::string name_of(Verdict verdict) {
     switch (verdict) {
-        case Verdict::limit_memory: return "MemoryLimitExceeded";
-        case Verdict::host_oom: return "HostOutOfMemory";
-        case Verdict::limit_wall_time: return "WallTimeExceeded";
-        case Verdict::worker_exited: return "WorkerExited";
-        case Verdict::worker_killed: return "WorkerKilled";
-        case Verdict::worker_crashed: return "WorkerCrashed";
-        case Verdict::protocol_violation: return "ProtocolViolation";
-        case Verdict::jail_lost: return "JailLost";
+        case Verdict::limit_memory:
+            return "MemoryLimitExceeded";
+        case Verdict::host_oom:
+            return "HostOutOfMemory";
+        case Verdict::limit_wall_time:
+            return "WallTimeExceeded";
+        case Verdict::worker_exited:
+            return "WorkerExited";
+        case Verdict::worker_killed:
+            return "WorkerKilled";
+        case Verdict::worker_crashed:
+            return "WorkerCrashed";
+        case Verdict::protocol_violation:
+            return "ProtocolViolation";
+        case Verdict::jail_lost:
+            return "JailLost";
         case Verdict::ok:
-        case Verdict::error: break;
+        case Verdict::error:
+            break;
     }
     UNREACHABLE();
 }
@@ -86,7 +102,8 @@ std::string what_is_lost(const Facts& facts) {
     if (!facts.worker_lost) return " Its variables are kept.";
     std::string text = " All variables are lost";
     if (facts.recovery_trouble.empty())
-        return text + "; files in /tmp and the home directory are kept. The next cell runs in a new interpreter.";
+        return text +
+               "; files in /tmp and the home directory are kept. The next cell runs in a new interpreter.";
     return text + ", and no new interpreter could be started: " + facts.recovery_trouble;
 }
 
@@ -102,7 +119,8 @@ std::vector<std::string> wrapped(const std::string& text) {
     std::vector<std::string> lines(1);
     std::istringstream words(text);
     for (std::string word; words >> word;) {
-        if (!lines.back().empty() && lines.back().size() + 1 + word.size() > kTracebackWidth) lines.emplace_back();
+        if (!lines.back().empty() && lines.back().size() + 1 + word.size() > kTracebackWidth)
+            lines.emplace_back();
         lines.back() += (lines.back().empty() ? "" : " ") + word;
     }
     return lines;
@@ -124,7 +142,8 @@ std::string error_members(const Explanation& explanation) {
 }
 
 Explanation explain(Verdict verdict, const Facts& facts) {
-    return {name_of(verdict), what_happened(verdict, facts) + what_is_lost(facts) + what_to_do(verdict, facts)};
+    return {name_of(verdict),
+            what_happened(verdict, facts) + what_is_lost(facts) + what_to_do(verdict, facts)};
 }
 
 }  // namespace cellblock::session

@@ -1,4 +1,5 @@
-// Explanation: what a person reads in the notebook when a cell did not end by itself. Pure: facts in, sentences out.
+// Explanation: what a person reads in the notebook when a cell did not end by itself. Pure: facts in,
+// sentences out.
 #pragma once
 
 #include <chrono>
@@ -23,18 +24,18 @@ struct Facts {
     std::chrono::milliseconds wall_time_grace{0};
     int64_t memory_peak = -1;
     std::optional<jail::Exit> exit;
-    std::string violation;            ///< which rule was broken, for protocol_violation
-    std::string raise_memory_hint;    ///< how to allow more
+    std::string violation;          ///< which rule was broken, for protocol_violation
+    std::string raise_memory_hint;  ///< how to allow more
     std::string raise_wall_time_hint;
-    bool worker_lost = true;          ///< false: the interpreter and its variables live
-    std::string recovery_trouble;     ///< why no new interpreter could be started; empty when one was
+    bool worker_lost = true;       ///< false: the interpreter and its variables live
+    std::string recovery_trouble;  ///< why no new interpreter could be started; empty when one was
 };
 
 /// For every verdict except ok and error.
 Explanation explain(jail::Verdict verdict, const Facts& facts);
 
-/// The members ename, evalue and traceback of a Jupyter `error` message, as JSON text without braces. The traceback
-/// is broken into lines of at most kTracebackWidth columns: front ends show it as it is.
+/// The members ename, evalue and traceback of a Jupyter `error` message, as JSON text without braces. The
+/// traceback is broken into lines of at most kTracebackWidth columns: front ends show it as it is.
 std::string error_members(const Explanation& explanation);
 inline constexpr size_t kTracebackWidth = 96;
 

@@ -26,10 +26,12 @@ TEST(Explain, MemoryNamesLimitPeakAndHint) {
     f.raise_memory_hint = "do this";
     const Explanation e = explain(Verdict::limit_memory, f);
     EXPECT_EQ(e.name, "MemoryLimitExceeded");
-    EXPECT_EQ(e.text,
-              "The cell needed more memory than the 256.0 MiB allowed (peak 256.0 MiB), so the system stopped the "
-              "Python process. All variables are lost; files in /tmp and the home directory are kept. The next cell "
-              "runs in a new interpreter. To allow more, do this.");
+    EXPECT_EQ(
+        e.text,
+        "The cell needed more memory than the 256.0 MiB allowed (peak 256.0 MiB), so the system stopped the "
+        "Python process. All variables are lost; files in /tmp and the home directory are kept. The next "
+        "cell "
+        "runs in a new interpreter. To allow more, do this.");
 }
 
 TEST(Explain, UnknownPeakIsNotInvented) {
@@ -83,9 +85,9 @@ TEST(Explain, TracebacksAreBrokenIntoLines) {
 
 TEST(Explain, EveryVerdictHasItsOwnName) {
     std::set<std::string> names;
-    for (const Verdict verdict : {Verdict::limit_memory, Verdict::limit_wall_time, Verdict::host_oom, Verdict::worker_exited,
-                                  Verdict::worker_killed, Verdict::worker_crashed, Verdict::protocol_violation,
-                                  Verdict::jail_lost})
+    for (const Verdict verdict :
+         {Verdict::limit_memory, Verdict::limit_wall_time, Verdict::host_oom, Verdict::worker_exited,
+          Verdict::worker_killed, Verdict::worker_crashed, Verdict::protocol_violation, Verdict::jail_lost})
         EXPECT_TRUE(names.insert(explain(verdict, facts()).name).second) << to_text(verdict);
 }
 

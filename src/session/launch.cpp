@@ -74,7 +74,8 @@ std::string_view to_text(NotebookDir choice) {
 Result<NotebookDir> parse_notebook_dir(std::string_view text) {
     if (text == "none") return NotebookDir::none;
     if (text == "ro") return NotebookDir::ro;
-    return Error("read the notebook directory mode \"" + std::string(text) + "\": \"none\" or \"ro\" is expected");
+    return Error("read the notebook directory mode \"" + std::string(text) +
+                 "\": \"none\" or \"ro\" is expected");
 }
 
 Result<std::string> library_directory() {

@@ -1,5 +1,5 @@
-// From what a user asks for (a Python, limits, what the cells may see) to what a session needs: the jail's plan and
-// the worker's command line and environment.
+// From what a user asks for (a Python, limits, what the cells may see) to what a session needs: the jail's
+// plan and the worker's command line and environment.
 #pragma once
 
 #include <chrono>
@@ -21,8 +21,8 @@ enum class NotebookDir {
 std::string_view to_text(NotebookDir choice);
 Result<NotebookDir> parse_notebook_dir(std::string_view text);
 
-/// How long a cell may run by default. Long, because training a model is no attack; finite, because a forgotten
-/// endless loop should end some day.
+/// How long a cell may run by default. Long, because training a model is no attack; finite, because a
+/// forgotten endless loop should end some day.
 inline constexpr std::chrono::milliseconds kDefaultWallTime{std::chrono::hours(1)};
 
 struct LaunchOptions {

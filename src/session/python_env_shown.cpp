@@ -93,7 +93,8 @@ bool contains(const std::string& directory, const std::string& other) {
     if (::stat(directory.c_str(), &wanted) != 0) return false;
     for (fs::path above = other; above != above.root_path(); above = above.parent_path()) {
         struct stat found {};
-        if (::stat(above.c_str(), &found) == 0 && found.st_dev == wanted.st_dev && found.st_ino == wanted.st_ino)
+        if (::stat(above.c_str(), &found) == 0 && found.st_dev == wanted.st_dev &&
+            found.st_ino == wanted.st_ino)
             return true;
     }
     return false;

@@ -11,12 +11,14 @@ namespace {
 using jail::Verdict;
 using protocol::json_string;
 
-// A process that gives up its link is on its way out or will never answer again; this long it may take to exit.
+// A process that gives up its link is on its way out or will never answer again; this long it may take to
+// exit.
 constexpr std::chrono::milliseconds kLinkSilence{500};
 
 std::string error_content(const Explanation& explanation, int64_t execution_count) {
     return "{\"status\": \"error\", " + error_members(explanation) +
-           ", \"execution_count\": " + std::to_string(execution_count) + ", \"user_expressions\": {}, \"payload\": []}";
+           ", \"execution_count\": " + std::to_string(execution_count) +
+           ", \"user_expressions\": {}, \"payload\": []}";
 }
 
 int64_t increase(int64_t after, int64_t before) {
@@ -30,7 +32,8 @@ bool flag(const std::vector<protocol::JsonMember>& content, std::string_view nam
 
 }  // namespace
 
-// ---- one cell -------------------------------------------------------------------------------------------------
+// ---- one cell
+// -------------------------------------------------------------------------------------------------
 
 Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
     const uint64_t id = begin_request(std::move(request), false);
@@ -46,7 +49,8 @@ Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
 uint64_t Session::begin_request(std::shared_ptr<const protocol::Request> request, bool control) {
     Pending pending;
     pending.control = control;
-    if (const auto content = protocol::scan_object(request->content); content && request->msg_type == "execute_request")
+    if (const auto content = protocol::scan_object(request->content);
+        content && request->msg_type == "execute_request")
         pending.allows_input = flag(*content, "allow_stdin", true);
     const std::lock_guard lock(mutex_);
     const uint64_t id = ++last_id_;
@@ -99,7 +103,8 @@ void Session::send_request(uint64_t id, bool control) {
     }
     if (!lost_before.empty()) note(id, lost_before);
     std::string header = "{\"type\": \"request\", \"id\": " + std::to_string(id) + ", \"channel\": \"" +
-                         (control ? "control" : "shell") + "\", \"msg_type\": " + json_string(request->msg_type) + "}";
+                         (control ? "control" : "shell") +
+                         "\", \"msg_type\": " + json_string(request->msg_type) + "}";
     std::vector<std::string_view> parts{request->header, request->metadata, request->content};
     parts.insert(parts.end(), request->buffers.begin(), request->buffers.end());
     worker->send(header, parts);
@@ -130,10 +135,13 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
 
     if (refused_forks > 0)
         note(id, "the limit of " + std::to_string(config_.plan.limits.processes) +
-                     " processes and threads was reached; " + std::to_string(refused_forks) + " were refused");
+                     " processes and threads was reached; " + std::to_string(refused_forks) +
+                     " were refused");
     if (evidence.replied && evidence.oom_kills > 0)
-        note(id, std::to_string(evidence.oom_kills) + " child process(es) were stopped because the cell reached its " +
-                     to_text(config_.plan.limits.memory) + " of memory; the interpreter and its variables are kept");
+        note(id, std::to_string(evidence.oom_kills) +
+                     " child process(es) were stopped because the cell reached its " +
+                     to_text(config_.plan.limits.memory) +
+                     " of memory; the interpreter and its variables are kept");
     if (verdict == Verdict::ok || verdict == Verdict::error) {
         const std::lock_guard lock(mutex_);
         pending_.erase(id);
@@ -143,16 +151,24 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
 
     // A new worker counts from one again; this reply still belongs to the old one.
     const int64_t execution_count = last_execution_count();
-    Facts facts{config_.plan.limits,       config_.wall_time, config_.wall_time_grace,
-                after.memory_peak,         ending.exit,       ending.violation,
-                config_.raise_memory_hint, config_.raise_wall_time_hint, !evidence.replied, {}};
+    Facts facts{config_.plan.limits,
+                config_.wall_time,
+                config_.wall_time_grace,
+                after.memory_peak,
+                ending.exit,
+                ending.violation,
+                config_.raise_memory_hint,
+                config_.raise_wall_time_hint,
+                !evidence.replied,
+                {}};
     if (!evidence.replied)
         if (auto recovered = recover(); !recovered) facts.recovery_trouble = recovered.error().sentence();
     return failed_reply(id, verdict, explain(verdict, facts), execution_count);
 }
 
 Reply Session::refuse(uint64_t id, const Error& error) {
-    return failed_reply(id, Verdict::jail_lost, {"SandboxUnavailable", error.sentence()}, last_execution_count());
+    return failed_reply(id, Verdict::jail_lost, {"SandboxUnavailable", error.sentence()},
+                        last_execution_count());
 }
 
 int64_t Session::last_execution_count() const {
@@ -160,7 +176,8 @@ int64_t Session::last_execution_count() const {
     return execution_count_;
 }
 
-Reply Session::failed_reply(uint64_t id, Verdict verdict, const Explanation& explanation, int64_t execution_count) {
+Reply Session::failed_reply(uint64_t id, Verdict verdict, const Explanation& explanation,
+                            int64_t execution_count) {
     Reply reply;
     reply.status = protocol::ReplyStatus::error;
     reply.verdict = verdict;
@@ -172,8 +189,7 @@ Reply Session::failed_reply(uint64_t id, Verdict verdict, const Explanation& exp
         shows_errors = pending != pending_.end() && pending->second.request->msg_type == "execute_request";
         if (pending != pending_.end()) pending_.erase(pending);
     }
-    if (shows_errors)
-        publish_later(id, "error", "{" + error_members(explanation) + "}");
+    if (shows_errors) publish_later(id, "error", "{" + error_members(explanation) + "}");
     return reply;
 }
 
@@ -192,7 +208,8 @@ void Session::forward(std::shared_ptr<const protocol::Request> request, std::fun
     loop_.post([reply = std::move(reply), done = std::move(done)] { done(reply); });
 }
 
-// ---- what users and front ends do to a running cell -------------------------------------------------------------
+// ---- what users and front ends do to a running cell
+// -------------------------------------------------------------
 
 void Session::interrupt() {
     {
@@ -201,7 +218,8 @@ void Session::interrupt() {
     }
     const std::lock_guard lock(jail_mutex_);
     // A worker that has just died needs no interrupt, and its end is reported elsewhere.
-    if (jail_) [[maybe_unused]] const auto sent = jail_->signal_worker(SIGINT);
+    if (jail_) [[maybe_unused]]
+        const auto sent = jail_->signal_worker(SIGINT);
 }
 
 void Session::answer_input(uint64_t id, std::string content) {
@@ -235,7 +253,8 @@ void Session::abandon() {
     changed_.notify_all();
 }
 
-// ---- wall time, in the loop's thread ------------------------------------------------------------------------------
+// ---- wall time, in the loop's thread
+// ------------------------------------------------------------------------------
 
 void Session::arm_alarm(uint64_t id, std::chrono::nanoseconds delay) {
     alarm_id_ = id;
@@ -266,7 +285,8 @@ void Session::end_alarm(uint64_t id) {
     alarm_->disarm();
 }
 
-// A person may take all the time to answer; a cell that computes meanwhile does not get that time for nothing.
+// A person may take all the time to answer; a cell that computes meanwhile does not get that time for
+// nothing.
 void Session::charge_rest(int64_t cpu_time_us) {
     const std::chrono::nanoseconds used = cpu_time_us >= 0 && rest_cpu_us_ >= 0
                                               ? std::chrono::microseconds(cpu_time_us - rest_cpu_us_)
@@ -307,7 +327,8 @@ void Session::on_alarm() {
     interrupt();
 }
 
-// ---- the life of jail and worker ----------------------------------------------------------------------------------
+// ---- the life of jail and worker
+// ----------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, Host& host) {
     std::unique_ptr<Session> session(new Session(std::move(config), loop, host));
@@ -321,7 +342,8 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
     return session;
 }
 
-Session::Session(Config config, EventLoop& loop, Host& host) : config_(std::move(config)), loop_(loop), host_(host) {}
+Session::Session(Config config, EventLoop& loop, Host& host)
+    : config_(std::move(config)), loop_(loop), host_(host) {}
 
 Session::~Session() {
     if (worker_) worker_->detach();
@@ -426,8 +448,10 @@ void Session::on_jail_event() {
         std::shared_ptr<Worker> worker;
         {
             const std::lock_guard lock(mutex_);
-            if (event.kind == jail::Event::Kind::init_lost) ending_.init_lost = true;
-            else ending_.exit = event.exit;
+            if (event.kind == jail::Event::Kind::init_lost)
+                ending_.init_lost = true;
+            else
+                ending_.exit = event.exit;
             worker = worker_;
         }
         // What it wrote before its end still belongs to the cell.
@@ -442,8 +466,10 @@ void Session::on_link_end(Worker& worker, const std::string& violation) {
         if (&worker != worker_.get()) return;
         link_ended_ = true;
     }
-    if (!violation.empty()) kill_for(jail::KillReason::protocol_violation, violation);
-    else link_silence_->arm(kLinkSilence);
+    if (!violation.empty())
+        kill_for(jail::KillReason::protocol_violation, violation);
+    else
+        link_silence_->arm(kLinkSilence);
     declare_lost();
 }
 
@@ -462,7 +488,8 @@ void Session::kill_for(jail::KillReason reason, const std::string& why) {
     }
     const std::lock_guard lock(jail_mutex_);
     // Its end is reported by the jail; when the signal cannot be sent the worker is gone already.
-    if (jail_) [[maybe_unused]] const auto sent = jail_->signal_worker(SIGKILL);
+    if (jail_) [[maybe_unused]]
+        const auto sent = jail_->signal_worker(SIGKILL);
 }
 
 void Session::declare_lost() {
@@ -509,7 +536,8 @@ std::string Session::explain_idle_loss() {
 void Session::shut_down(bool restart, std::chrono::milliseconds grace) {
     std::unique_lock lock(mutex_);
     if (state_ == WorkerState::ready && running_ == 0) {
-        worker_->send(std::string("{\"type\": \"shutdown\", \"restart\": ") + (restart ? "true" : "false") + "}", {});
+        worker_->send(
+            std::string("{\"type\": \"shutdown\", \"restart\": ") + (restart ? "true" : "false") + "}", {});
         changed_.wait_for(lock, grace, [this] { return state_ == WorkerState::lost; });
     }
     abandoned_ = true;

@@ -1,9 +1,9 @@
-// Session: one persistent jailed Python. It runs cells one after the other, forwards what they print, notices how
-// they end, and replaces the interpreter when one was lost. `run_cell` is the page to read first.
+// Session: one persistent jailed Python. It runs cells one after the other, forwards what they print, notices
+// how they end, and replaces the interpreter when one was lost. `run_cell` is the page to read first.
 //
-// Threads: run_cell() and recover_if_lost() belong to the executor's thread and block; forward(), interrupt(),
-// answer_input() and abandon() may come from any thread; frames are handled in the loop's thread, where the Host is
-// called too.
+// Threads: run_cell() and recover_if_lost() belong to the executor's thread and block; forward(),
+// interrupt(), answer_input() and abandon() may come from any thread; frames are handled in the loop's
+// thread, where the Host is called too.
 #pragma once
 
 #include <array>
@@ -93,10 +93,11 @@ class Session final : private WorkerListener {
     /// Waits for the first worker. The value is the info object of `hello`; the error says why there is none.
     Result<std::string> wait_ready();
 
-    /// Runs one cell to its end, whatever it does. Other shell requests (completion, inspection, comm messages …)
-    /// run user code too, so they take the same way.
+    /// Runs one cell to its end, whatever it does. Other shell requests (completion, inspection, comm
+    /// messages …) run user code too, so they take the same way.
     Reply run_cell(std::shared_ptr<const protocol::Request> request);
-    /// A control request that the worker answers while a cell runs; `done` is called in the loop's thread, once.
+    /// A control request that the worker answers while a cell runs; `done` is called in the loop's thread,
+    /// once.
     void forward(std::shared_ptr<const protocol::Request> request, std::function<void(Reply)> done);
 
     /// KeyboardInterrupt in the running cell; nothing happens when none runs.
@@ -107,8 +108,8 @@ class Session final : private WorkerListener {
     void set_paused(bool paused);
     /// After worker_lost_while_idle(): a new interpreter. Does nothing when all is well.
     void recover_if_lost();
-    /// The worker may run its exit handlers for `grace`; then everything in the jail is killed. Executor's thread,
-    /// or any other once that has ended.
+    /// The worker may run its exit handlers for `grace`; then everything in the jail is killed. Executor's
+    /// thread, or any other once that has ended.
     void shut_down(bool restart, std::chrono::milliseconds grace);
     /// Wakes everybody who waits: the kernel is going down. Any thread.
     void abandon();
@@ -147,7 +148,8 @@ class Session final : private WorkerListener {
     Ending wait_for_end(uint64_t id);
     Reply finish(uint64_t id, Ending ending, const jail::Counters& before);
     Reply refuse(uint64_t id, const Error& error);
-    Reply failed_reply(uint64_t id, jail::Verdict verdict, const Explanation& explanation, int64_t execution_count);
+    Reply failed_reply(uint64_t id, jail::Verdict verdict, const Explanation& explanation,
+                       int64_t execution_count);
     int64_t last_execution_count() const;
 
     // The life of jail and worker.
@@ -208,8 +210,8 @@ class Session final : private WorkerListener {
     std::string startup_text_;
     std::string start_failure_;
     uint64_t last_id_ = 0;
-    uint64_t running_ = 0;       // the shell request in the worker, 0 for none
-    uint64_t output_parent_ = 0; // where text of descriptors 1 and 2 belongs
+    uint64_t running_ = 0;        // the shell request in the worker, 0 for none
+    uint64_t output_parent_ = 0;  // where text of descriptors 1 and 2 belongs
     int64_t execution_count_ = 0;
     std::unordered_map<uint64_t, Pending> pending_;
     std::array<std::pair<uint64_t, std::string>, kMaxParents> parents_;

@@ -1,5 +1,5 @@
-// What the worker sends: each frame is checked against the state it may come in. A broken rule ends the worker; the
-// returned text names the rule, empty means accepted. Runs in the loop's thread.
+// What the worker sends: each frame is checked against the state it may come in. A broken rule ends the
+// worker; the returned text names the rule, empty means accepted. Runs in the loop's thread.
 #include "protocol/json_scan.hpp"
 #include "session/session.hpp"
 
@@ -14,14 +14,23 @@ void Session::on_frame(Worker& worker, protocol::UpFrame frame) {
         const std::lock_guard lock(mutex_);
         if (&worker != worker_.get() || ending_.kill_reason) return;
         const bool expects_hello = state_ == WorkerState::starting;
-        if (expects_hello != (frame.type == UpType::hello)) violation = "its first frame must be hello, and only that";
+        if (expects_hello != (frame.type == UpType::hello))
+            violation = "its first frame must be hello, and only that";
     }
     if (violation.empty()) {
         switch (frame.type) {
-            case UpType::hello: violation = on_hello(frame); break;
-            case UpType::publish: violation = on_publish(frame); break;
-            case UpType::reply: violation = on_reply(frame); break;
-            case UpType::input: violation = on_input(frame); break;
+            case UpType::hello:
+                violation = on_hello(frame);
+                break;
+            case UpType::publish:
+                violation = on_publish(frame);
+                break;
+            case UpType::reply:
+                violation = on_reply(frame);
+                break;
+            case UpType::input:
+                violation = on_input(frame);
+                break;
         }
     }
     if (!violation.empty()) kill_for(jail::KillReason::protocol_violation, violation);
@@ -47,10 +56,12 @@ std::string Session::on_publish(protocol::UpFrame& frame) {
         if (frame.id > last_id_) return "it published for a request that does not exist";
         if (frame.msg_type == "execute_input") {
             const auto pending = pending_.find(frame.id);
-            if (pending == pending_.end() || pending->second.shown) return "execute_input without a request of its own";
+            if (pending == pending_.end() || pending->second.shown)
+                return "execute_input without a request of its own";
             pending->second.shown = true;
             const auto content = protocol::scan_object(frame.parts.at(1));
-            if (const auto count = content ? protocol::find_member(*content, "execution_count") : std::nullopt)
+            if (const auto count =
+                    content ? protocol::find_member(*content, "execution_count") : std::nullopt)
                 execution_count_ = protocol::as_integer(*count).value_or(execution_count_);
         }
     }
@@ -72,14 +83,16 @@ std::string Session::on_reply(protocol::UpFrame& frame) {
     reply.exit_requested = frame.exit;
     reply.metadata = std::move(frame.parts.at(0));
     reply.content = std::move(frame.parts.at(1));
-    reply.buffers.assign(std::make_move_iterator(frame.parts.begin() + 2), std::make_move_iterator(frame.parts.end()));
+    reply.buffers.assign(std::make_move_iterator(frame.parts.begin() + 2),
+                         std::make_move_iterator(frame.parts.end()));
 
     std::function<void(Reply)> done;
     bool asked_input = false;
     {
         const std::lock_guard lock(mutex_);
         const auto pending = pending_.find(frame.id);
-        if (pending == pending_.end() || pending->second.reply || (!pending->second.control && frame.id != running_))
+        if (pending == pending_.end() || pending->second.reply ||
+            (!pending->second.control && frame.id != running_))
             return "it answered a request that does not wait for an answer";
         asked_input = pending->second.asks_input;
         if (pending->second.control) {
@@ -104,7 +117,8 @@ std::string Session::on_input(protocol::UpFrame& frame) {
         const auto pending = pending_.find(frame.id);
         if (pending == pending_.end() || !pending->second.allows_input || pending->second.reply)
             return "it asked for input that the request does not allow";
-        // An interrupted input() may be followed by another one before anybody answers: the newest question counts.
+        // An interrupted input() may be followed by another one before anybody answers: the newest question
+        // counts.
         pending->second.asks_input = true;
         request = pending->second.request;
     }
@@ -126,7 +140,8 @@ void Session::on_text(Worker& worker, Stream stream, std::string text) {
     }
     const std::string name = stream == Stream::stdout_ ? "stdout" : "stderr";
     // Directly: the frame that is being handled comes after this text.
-    host_.publish(publication_for(parent, "stream", "{\"name\": \"" + name + "\", \"text\": " + json_string(text) + "}"));
+    host_.publish(publication_for(parent, "stream",
+                                  "{\"name\": \"" + name + "\", \"text\": " + json_string(text) + "}"));
 }
 
 Publication Session::publication_for(uint64_t parent, const std::string& msg_type, std::string content) {
@@ -146,7 +161,8 @@ void Session::publish_later(uint64_t parent, const std::string& msg_type, std::s
 }
 
 void Session::note(uint64_t parent, const std::string& text) {
-    publish_later(parent, "stream", "{\"name\": \"stderr\", \"text\": " + json_string("cellblock: " + text + "\n") + "}");
+    publish_later(parent, "stream",
+                  "{\"name\": \"stderr\", \"text\": " + json_string("cellblock: " + text + "\n") + "}");
 }
 
 std::string Session::parent_header(uint64_t id) {

@@ -1,5 +1,5 @@
-// A session against scripted workers, most of them hostile. The jail is a stand-in: it runs the script in a thread
-// and reports the end that the script chooses, so every way to die can be played without a process.
+// A session against scripted workers, most of them hostile. The jail is a stand-in: it runs the script in a
+// thread and reports the end that the script chooses, so every way to die can be played without a process.
 #include "session/session.hpp"
 
 #include <gtest/gtest.h>
@@ -33,11 +33,14 @@ class Script {
         raw(bytes);
     }
     void hello() { frame(R"({"type": "hello", "protocol": 1, "digest": "d"})", {R"({"banner": "b"})"}); }
-    void reply(const std::string& id, std::string_view status = "ok", std::string_view content = R"({"status": "ok"})") {
-        frame("{\"type\": \"reply\", \"id\": " + id + ", \"status\": \"" + std::string(status) + "\"}", {"{}", content});
+    void reply(const std::string& id, std::string_view status = "ok",
+               std::string_view content = R"({"status": "ok"})") {
+        frame("{\"type\": \"reply\", \"id\": " + id + ", \"status\": \"" + std::string(status) + "\"}",
+              {"{}", content});
     }
     void publish(const std::string& parent, std::string_view type, std::string_view content) {
-        frame("{\"type\": \"publish\", \"parent\": " + parent + ", \"msg_type\": \"" + std::string(type) + "\"}",
+        frame("{\"type\": \"publish\", \"parent\": " + parent + ", \"msg_type\": \"" + std::string(type) +
+                  "\"}",
               {"{}", content});
     }
     void print(std::string_view text) { (void)!::write(out_.get(), text.data(), text.size()); }
@@ -119,7 +122,8 @@ struct World {
 };
 
 int64_t microseconds_since_boot() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
         .count();
 }
 
@@ -137,7 +141,8 @@ class FakeJail final : public jail::Jail {
         signal_ = 0;
         link_ = sys::duplicate(command.link_fd).value();
         const auto index = std::min(static_cast<size_t>(world_.spawned++), world_.behaviours.size() - 1);
-        thread_ = std::thread([this, behaviour = world_.behaviours[index], link = sys::duplicate(command.link_fd).value(),
+        thread_ = std::thread([this, behaviour = world_.behaviours[index],
+                               link = sys::duplicate(command.link_fd).value(),
                                out = sys::duplicate(command.stdout_fd).value()]() mutable {
             jail::Exit exit;
             {
@@ -249,7 +254,8 @@ class SessionTest : public testing::Test, protected Host {
 
     void publish(Publication publication) override {
         const std::lock_guard lock(mutex_);
-        published_ += publication.msg_type + " " + publication.parent_header + " " + publication.content + "\n";
+        published_ +=
+            publication.msg_type + " " + publication.parent_header + " " + publication.content + "\n";
     }
     void ask_input(uint64_t id, const protocol::Request&, std::string) override { asked_ = id; }
     void forget_input(uint64_t id) override { forgotten_ = id; }
@@ -287,7 +293,8 @@ TEST_F(SessionTest, RunsCellsAndReturnsTheWorkersContent) {
     const Reply reply = run();
     EXPECT_EQ(reply.verdict, jail::Verdict::ok);
     EXPECT_EQ(reply.content, R"({"status": "ok", "n": 12345678901234567890123})");
-    EXPECT_NE(published().find(R"(stream {"msg_id": "m"} {"name": "stdout", "text": "hi"})"), std::string::npos);
+    EXPECT_NE(published().find(R"(stream {"msg_id": "m"} {"name": "stdout", "text": "hi"})"),
+              std::string::npos);
 }
 
 TEST_F(SessionTest, TextOfDescriptorsComesBeforeTheReply) {
@@ -408,7 +415,8 @@ TEST_F(SessionTest, ASecondQuestionDoesNotSwitchTheAlarmOff) {
                s.hello();
                const std::string id = s.next_request();
                for (int i = 0; i < 2; ++i)
-                   s.frame("{\"type\": \"input\", \"id\": " + id + "}", {R"({"prompt": "?", "password": false})"});
+                   s.frame("{\"type\": \"input\", \"id\": " + id + "}",
+                           {R"({"prompt": "?", "password": false})"});
                s.next_request();
                s.wait_for(SIGKILL);
                return jail::Exit{};
@@ -430,7 +438,8 @@ TEST_F(SessionTest, ComputingWhileAQuestionIsOpenCounts) {
     start({[](Script& s) {
                s.hello();
                const std::string id = s.next_request();
-               s.frame("{\"type\": \"input\", \"id\": " + id + "}", {R"({"prompt": "?", "password": false})"});
+               s.frame("{\"type\": \"input\", \"id\": " + id + "}",
+                       {R"({"prompt": "?", "password": false})"});
                s.wait_for(SIGKILL);
                return jail::Exit{};
            },
@@ -495,7 +504,8 @@ TEST_F(SessionTest, ADeathBetweenCellsIsToldAndMended) {
            honest});
     run();
     EXPECT_TRUE(eventually_published("crashed with SIGSEGV"));
-    for (int i = 0; i < 2000 && !lost_while_idle_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int i = 0; i < 2000 && !lost_while_idle_; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     ASSERT_TRUE(lost_while_idle_);
     session_->recover_if_lost();
     EXPECT_EQ(run().verdict, jail::Verdict::ok);
@@ -606,62 +616,61 @@ jail::Exit wait_for_kill(Script& s) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rules, HostileWorker,
-    testing::Values(
-        Violation{"SecondHello",
-                  [](Script& s) {
-                      s.hello();
-                      s.next_request();
-                      s.hello();
-                      return wait_for_kill(s);
-                  }},
-        Violation{"ReplyToNobody",
-                  [](Script& s) {
-                      s.hello();
-                      s.next_request();
-                      s.reply("4711");
-                      return wait_for_kill(s);
-                  }},
-        Violation{"PublishForTheFuture",
-                  [](Script& s) {
-                      s.hello();
-                      s.next_request();
-                      s.publish("99", "stream", "{}");
-                      return wait_for_kill(s);
-                  }},
-        Violation{"ExecuteInputTwice",
-                  [](Script& s) {
-                      s.hello();
-                      const std::string id = s.next_request();
-                      s.publish(id, "execute_input", R"({"code": "x", "execution_count": 1})");
-                      s.publish(id, "execute_input", R"({"code": "x", "execution_count": 2})");
-                      return wait_for_kill(s);
-                  }},
-        Violation{"ForbiddenMessageType",
-                  [](Script& s) {
-                      s.hello();
-                      s.publish(s.next_request(), "status", R"({"execution_state": "idle"})");
-                      return wait_for_kill(s);
-                  }},
-        Violation{"InputWithoutPermission",
-                  [](Script& s) {
-                      s.hello();
-                      s.next_request();
-                      s.frame(R"({"type": "input", "id": 4711})", {"{}"});
-                      return wait_for_kill(s);
-                  }},
-        Violation{"Garbage",
-                  [](Script& s) {
-                      s.hello();
-                      s.next_request();
-                      s.raw(std::string(64, '\xff'));
-                      return wait_for_kill(s);
-                  }},
-        Violation{"BrokenJson",
-                  [](Script& s) {
-                      s.hello();
-                      s.publish(s.next_request(), "stream", "{\"name\": ");
-                      return wait_for_kill(s);
-                  }}),
+    testing::Values(Violation{"SecondHello",
+                              [](Script& s) {
+                                  s.hello();
+                                  s.next_request();
+                                  s.hello();
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"ReplyToNobody",
+                              [](Script& s) {
+                                  s.hello();
+                                  s.next_request();
+                                  s.reply("4711");
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"PublishForTheFuture",
+                              [](Script& s) {
+                                  s.hello();
+                                  s.next_request();
+                                  s.publish("99", "stream", "{}");
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"ExecuteInputTwice",
+                              [](Script& s) {
+                                  s.hello();
+                                  const std::string id = s.next_request();
+                                  s.publish(id, "execute_input", R"({"code": "x", "execution_count": 1})");
+                                  s.publish(id, "execute_input", R"({"code": "x", "execution_count": 2})");
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"ForbiddenMessageType",
+                              [](Script& s) {
+                                  s.hello();
+                                  s.publish(s.next_request(), "status", R"({"execution_state": "idle"})");
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"InputWithoutPermission",
+                              [](Script& s) {
+                                  s.hello();
+                                  s.next_request();
+                                  s.frame(R"({"type": "input", "id": 4711})", {"{}"});
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"Garbage",
+                              [](Script& s) {
+                                  s.hello();
+                                  s.next_request();
+                                  s.raw(std::string(64, '\xff'));
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"BrokenJson",
+                              [](Script& s) {
+                                  s.hello();
+                                  s.publish(s.next_request(), "stream", "{\"name\": ");
+                                  return wait_for_kill(s);
+                              }}),
     [](const auto& param) { return std::string(param.param.name); });
 
 }  // namespace

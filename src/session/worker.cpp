@@ -31,8 +31,8 @@ size_t incomplete_tail(std::string_view text) {
     return 0;
 }
 
-// Closing a descriptor that came over the link can block for as long as its sender likes (a socket with SO_LINGER), so
-// it must never happen in the loop's thread.
+// Closing a descriptor that came over the link can block for as long as its sender likes (a socket with
+// SO_LINGER), so it must never happen in the loop's thread.
 void close_elsewhere(msghdr& message) {
     std::vector<UniqueFd> received;
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
@@ -49,15 +49,17 @@ void close_elsewhere(msghdr& message) {
 
 }  // namespace
 
-Result<std::pair<std::shared_ptr<Worker>, Worker::Ends>> Worker::create(EventLoop& loop, WorkerListener& listener) {
+Result<std::pair<std::shared_ptr<Worker>, Worker::Ends>> Worker::create(EventLoop& loop,
+                                                                        WorkerListener& listener) {
     auto [ours, theirs] = TRY(sys::socket_pair(SOCK_STREAM));
     auto [out_read, out_write] = TRY(sys::pipe());
     auto [err_read, err_write] = TRY(sys::pipe());
     TRY(sys::set_nonblocking(ours.get(), true));
-    // Linux 6.16 and later refuse to pass descriptors to us at all; earlier ones do not know the option, and there
-    // read_link() deals with what comes.
+    // Linux 6.16 and later refuse to pass descriptors to us at all; earlier ones do not know the option, and
+    // there read_link() deals with what comes.
     const int off = 0;
-    [[maybe_unused]] const int ignored = ::setsockopt(ours.get(), SOL_SOCKET, kSoPassRights, &off, sizeof off);
+    [[maybe_unused]] const int ignored =
+        ::setsockopt(ours.get(), SOL_SOCKET, kSoPassRights, &off, sizeof off);
     TRY(sys::set_nonblocking(out_read.get(), true));
     TRY(sys::set_nonblocking(err_read.get(), true));
     std::shared_ptr<Worker> worker(
@@ -189,8 +191,8 @@ void Worker::end_link(const std::string& violation) {
 
 void Worker::drain_and_end() {
     exited_ = true;
-    // To the end at once: a child that holds the link open keeps it silent, and silence wakes nobody. Bounded by
-    // kMaxAfterExit.
+    // To the end at once: a child that holds the link open keeps it silent, and silence wakes nobody. Bounded
+    // by kMaxAfterExit.
     while (attached_ && !ended_ && !paused_) read_link();
 }
 
@@ -268,8 +270,8 @@ void Worker::write_queued() {
     const std::lock_guard lock(write_mutex_);
     while (!to_write_.empty()) {
         const std::string& front = to_write_.front();
-        const ssize_t n = ::send(link_.get(), front.data() + written_of_front_, front.size() - written_of_front_,
-                                 MSG_DONTWAIT | MSG_NOSIGNAL);
+        const ssize_t n = ::send(link_.get(), front.data() + written_of_front_,
+                                 front.size() - written_of_front_, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (n < 0) break;
         written_of_front_ += static_cast<size_t>(n);

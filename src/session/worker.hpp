@@ -1,6 +1,6 @@
-// Worker: the kernel's end of one worker process: the frame link and the two output pipes. It turns bytes into
-// frames and text and frames into bytes; what they mean is the session's business. Lives in the loop's thread,
-// except for send(), which any thread may call.
+// Worker: the kernel's end of one worker process: the frame link and the two output pipes. It turns bytes
+// into frames and text and frames into bytes; what they mean is the session's business. Lives in the loop's
+// thread, except for send(), which any thread may call.
 #pragma once
 
 #include <atomic>
@@ -22,10 +22,12 @@ enum class Stream { stdout_, stderr_ };
 inline constexpr std::chrono::milliseconds kCaptureDelay{20};
 /// Most bytes read from one descriptor before the loop serves the others.
 inline constexpr size_t kReadAtOnce = 256 * 1024;
-/// What a worker that has exited may still have in the link's buffer; whoever sends more holds it open on purpose.
+/// What a worker that has exited may still have in the link's buffer; whoever sends more holds it open on
+/// purpose.
 inline constexpr size_t kMaxAfterExit = 16 * 1024 * 1024;
 
-/// What a Worker tells its session, in the loop's thread. `worker` lets the session ignore one that it has replaced.
+/// What a Worker tells its session, in the loop's thread. `worker` lets the session ignore one that it has
+/// replaced.
 class WorkerListener {
   public:
     virtual void on_frame(class Worker& worker, protocol::UpFrame frame) = 0;
