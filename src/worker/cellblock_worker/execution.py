@@ -1,10 +1,8 @@
 """One cell: from execute_request to execute_reply, message for message as ipykernel."""
 
-import sys
+from IPython.core.interactiveshell import InteractiveShell, _asyncio_runner
 
-from IPython.core.interactiveshell import _asyncio_runner
-
-from . import messages, requests
+from . import messages
 
 MAX_RECORDED = 1024 * 1024  # Characters of a cell's prints that IPython's history keeps
 
@@ -20,25 +18,26 @@ class Executor:
 
     def begin(self, request):
         """Runs the cell. One that awaits is returned as a coroutine, for the loop."""
-        cell = Cell(request, self._shell)
-        if not cell.silent:
-            self._link.publish("execute_input", {"code": cell.code, "execution_count": self._shell.execution_count},
-                               request=request, topic=messages.topic("execute_input"))
-            request.record = stream_history(self._shell, self._shell.execution_count)
-        awaiting = self._transform_if_it_awaits(cell.code)
-        if awaiting:
-            return self._run_awaiting(cell, *awaiting)
+        cell = self._announce(request)
+        transformed = self._transformed_if_it_awaits(cell.code)
+        if transformed is not None:
+            return self._run_awaiting(cell, transformed)
         self._finish(cell, self._run(cell))
         return None
 
     def run_in_thread(self, request):
         """A cell on the control channel: the main thread may be busy, and this one gets no signals."""
-        cell = Cell(request, self._shell)
-        if not cell.silent:
-            self._link.publish("execute_input", {"code": cell.code, "execution_count": self._shell.execution_count},
-                               request=request, topic=messages.topic("execute_input"))
+        cell = self._announce(request)
         result = self._shell.run_cell(cell.code, store_history=cell.store_history, silent=cell.silent, **self._more(cell))
         self._reply(cell, result, self._shell.user_expressions)
+
+    def _announce(self, request):
+        cell, count = Cell(request), self._shell.execution_count
+        if not cell.silent:
+            self._link.publish("execute_input", {"code": cell.code, "execution_count": count}, request=request,
+                               topic=messages.topic("execute_input"))
+            request.record = stream_history(self._shell, count)
+        return cell
 
     def _run(self, cell):
         shell, count = self._shell, self._shell.execution_count
@@ -56,7 +55,7 @@ class Executor:
         shell._showtraceback(type(error), error, shell.InteractiveTB.get_exception_only(type(error), error))
         return Ended(error)
 
-    async def _run_awaiting(self, cell, transformed, preprocessing_error):
+    async def _run_awaiting(self, cell, transformed):
         from asyncio import CancelledError
 
         shell, count = self._shell, self._shell.execution_count
@@ -65,7 +64,7 @@ class Executor:
         try:
             result = await self._loop.interruptible(shell.run_cell_async(
                 cell.code, store_history=cell.store_history, silent=cell.silent, transformed_cell=transformed,
-                preprocessing_exc_tuple=preprocessing_error, **self._more(cell)))
+                **self._more(cell)))
         except (KeyboardInterrupt, CancelledError) as error:
             result = self._interrupted(cell, error, count)
         finally:
@@ -97,8 +96,8 @@ class Executor:
                     "engine": messages.KERNEL_ID, "status": content["status"]}
         self._link.reply(cell.request, content, metadata, leave=bool(shell.exit_now))
 
-    def _transform_if_it_awaits(self, code):
-        """(transformed code, None) of a cell that needs a loop, else None. `await` and `async` are words of the code, unless
+    def _transformed_if_it_awaits(self, code):
+        """The transformed code of a cell that needs a loop, else None. `await` and `async` are words of the code, unless
         somebody has added transformers: then their result counts."""
         shell = self._shell
         if shell.loop_runner is not _asyncio_runner:
@@ -109,14 +108,12 @@ class Executor:
             transformed = shell.transform_cell(code)
         except Exception:
             return None  # run_cell() meets it again and shows it.
-        if shell.should_run_async(code, transformed_cell=transformed, preprocessing_exc_tuple=None):
-            return transformed, None
-        return None
+        return transformed if shell.should_run_async(code, transformed_cell=transformed) else None
 
     def _more(self, cell):
         """Arguments that came with later versions of IPython."""
         more = {"cell_id": cell.cell_id, "cell_meta": cell.request.metadata}
-        accepted = _parameters(type(self._shell).__mro__)
+        accepted = _own_parameters()
         if "run_cell" in self._shell.__dict__:
             accepted = _parameters_of(self._shell.run_cell, accepted)  # A front end has put its own function there.
         return {name: value for name, value in more.items() if name in accepted}
@@ -125,7 +122,7 @@ class Executor:
 class Cell:
     """What an execute_request asks for."""
 
-    def __init__(self, request, shell):
+    def __init__(self, request):
         content = request.content
         self.request = request
         self.started = messages.now()
@@ -153,33 +150,26 @@ def stream_history(shell, count):
         return None
     from IPython.core.history import HistoryOutput
 
-    left = [MAX_RECORDED]
+    left = MAX_RECORDED
 
     def record(name, text):
-        text, left[0] = text[:left[0]], left[0] - len(text)
-        if not text or left[0] < 0:
-            left[0] = max(0, left[0])
-        kind = "out_stream" if name == "stdout" else "err_stream"
-        if text:
-            kept = outputs[count]
-            if kept and kept[-1].output_type == kind:
-                kept[-1].bundle["stream"].append(text)
-            else:
-                kept.append(HistoryOutput(output_type=kind, bundle={"stream": [text]}))
+        nonlocal left
+        text = text[:left]
+        left -= len(text)
+        kind, kept = "out_stream" if name == "stdout" else "err_stream", outputs[count]
+        if not text:
+            return
+        if not kept or kept[-1].output_type != kind:
+            kept.append(HistoryOutput(output_type=kind, bundle={"stream": []}))
+        kept[-1].bundle["stream"].append(text)
 
     return record
 
 
-_accepted = {}
-
-
-def _parameters(classes):
+def _own_parameters():
     """Names that IPython's own run_cell takes; ours hands everything on."""
-    base = next(cls for cls in classes if cls.__name__ == "InteractiveShell")
-    if base not in _accepted:
-        code = base.run_cell.__code__
-        _accepted[base] = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
-    return _accepted[base]
+    code = InteractiveShell.run_cell.__code__
+    return code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
 
 
 def _parameters_of(function, accepted):
