@@ -146,4 +146,10 @@ Explanation explain(Verdict verdict, const Facts& facts) {
             what_happened(verdict, facts) + what_is_lost(facts) + what_to_do(verdict, facts)};
 }
 
+std::string error_content(const Explanation& explanation, int64_t execution_count) {
+    return "{\"status\": \"error\", " + error_members(explanation) +
+           ", \"execution_count\": " + std::to_string(execution_count) +
+           ", \"user_expressions\": {}, \"payload\": []}";
+}
+
 }  // namespace cellblock::session

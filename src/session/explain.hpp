@@ -37,6 +37,8 @@ Explanation explain(jail::Verdict verdict, const Facts& facts);
 /// The members ename, evalue and traceback of a Jupyter `error` message, as JSON text without braces. The
 /// traceback is broken into lines of at most kTracebackWidth columns: front ends show it as it is.
 std::string error_members(const Explanation& explanation);
+/// The content of an execute_reply of status error.
+std::string error_content(const Explanation& explanation, int64_t execution_count);
 inline constexpr size_t kTracebackWidth = 96;
 
 }  // namespace cellblock::session

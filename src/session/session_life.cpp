@@ -1,0 +1,236 @@
+// The life of a session's jail and worker: start, loss, recovery, end.
+#include <csignal>
+
+#include "session/session.hpp"
+
+namespace cellblock::session {
+namespace {
+
+// A process that gives up its link is on its way out or will never answer again; this long it may take to
+// exit.
+constexpr std::chrono::milliseconds kLinkSilence{500};
+
+}  // namespace
+
+// ----------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, Host& host) {
+    std::unique_ptr<Session> session(new Session(std::move(config), loop, host));
+    session->alarm_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_alarm(); }));
+    session->link_silence_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_link_silence(); }));
+    session->sampler_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_sample(); }));
+    session->jail_ = TRY(session->config_.start_jail(session->config_.plan));
+    session->watch_jail();
+    if (session->config_.plan.level != jail::Level::full) session->sampler_->arm(kSampleInterval);
+    TRY(session->start_worker());
+    return session;
+}
+
+Session::Session(Config config, EventLoop& loop, Host& host)
+    : config_(std::move(config)), loop_(loop), host_(host) {}
+
+Session::~Session() {
+    if (worker_) worker_->detach();
+    if (jail_) loop_.unwatch(jail_->event_fd());
+}
+
+Result<std::string> Session::wait_ready() {
+    TRY(ensure_worker());
+    const std::lock_guard lock(mutex_);
+    return info_;
+}
+
+Result<void> Session::start_worker() {
+    auto [worker, ends] = TRY(Worker::create(loop_, *this));
+    jail::Command command = config_.command;
+    command.link_fd = ends.link.get();
+    command.stdout_fd = ends.stdout_pipe.get();
+    command.stderr_fd = ends.stderr_pipe.get();
+    {
+        // Before the spawn: its events must find the state that they belong to.
+        const std::lock_guard lock(mutex_);
+        state_ = WorkerState::starting;
+        link_ended_ = false;
+        startup_text_.clear();
+        start_failure_.clear();
+        ending_.violation.clear();
+        ending_.exit.reset();
+        ending_.init_lost = false;
+        ending_.kill_reason.reset();
+        execution_count_ = 0;
+        worker_ = worker;
+        if (paused_) worker->set_paused(true);
+    }
+    {
+        const std::lock_guard lock(jail_mutex_);
+        if (auto spawned = jail_->spawn(command); !spawned) {
+            const std::lock_guard relock(mutex_);
+            state_ = WorkerState::lost;
+            return std::move(spawned).error().context("start the Python process");
+        }
+    }
+    loop_.post([worker = std::move(worker)] { worker->attach(); });
+    return {};
+}
+
+Result<void> Session::recover() {
+    std::shared_ptr<Worker> old;
+    bool init_lost = false;
+    {
+        const std::lock_guard lock(mutex_);
+        old = std::move(worker_);
+        init_lost = ending_.init_lost;
+    }
+    // Only the loop's thread may take a worker's descriptors out of the loop.
+    if (old) loop_.post([old = std::move(old)] { old->detach(); });
+    {
+        const std::lock_guard lock(jail_mutex_);
+        // Without a jail an earlier recovery has failed half-way.
+        init_lost = init_lost || !jail_;
+        if (!init_lost) {
+            auto killed = jail_->kill_all();
+            init_lost = !killed.ok();
+            // Ends of processes that are no longer ours to judge.
+            jail_->take_events();
+        }
+        if (init_lost) {
+            jail_.reset();
+            jail_ = TRY(config_.start_jail(config_.plan));
+            loop_.post([this] { watch_jail(); });
+        }
+    }
+    return start_worker();
+}
+
+void Session::recover_if_lost() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (state_ != WorkerState::lost || abandoned_) return;
+    }
+    auto recovered = recover();
+    if (recovered) return;
+    const std::lock_guard lock(mutex_);
+    idle_loss_ += " " + recovered.error().sentence();
+}
+
+void Session::watch_jail() {
+    const std::lock_guard lock(jail_mutex_);
+    if (!jail_) return;
+    loop_.watch(jail_->event_fd(), EPOLLIN, [this](uint32_t) { on_jail_event(); });
+}
+
+void Session::on_jail_event() {
+    std::vector<jail::Event> events;
+    {
+        const std::lock_guard lock(jail_mutex_);
+        if (!jail_) return;
+        events = jail_->take_events();
+        for (const auto& event : events)
+            if (event.kind == jail::Event::Kind::init_lost) loop_.unwatch(jail_->event_fd());
+    }
+    for (const auto& event : events) {
+        std::shared_ptr<Worker> worker;
+        {
+            const std::lock_guard lock(mutex_);
+            if (event.kind == jail::Event::Kind::init_lost)
+                ending_.init_lost = true;
+            else
+                ending_.exit = event.exit;
+            worker = worker_;
+        }
+        // What it wrote before its end still belongs to the cell.
+        if (worker) worker->drain_and_end();
+        declare_lost();
+    }
+}
+
+void Session::on_link_end(Worker& worker, const std::string& violation) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (&worker != worker_.get()) return;
+        link_ended_ = true;
+    }
+    if (!violation.empty())
+        kill_for(jail::KillReason::protocol_violation, violation);
+    else
+        link_silence_->arm(kLinkSilence);
+    declare_lost();
+}
+
+void Session::on_link_silence() {
+    kill_for(jail::KillReason::link_closed, "");
+}
+
+void Session::kill_for(jail::KillReason reason, const std::string& why) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (state_ == WorkerState::lost || ending_.exit || ending_.init_lost) return;
+        if (!ending_.kill_reason) {
+            ending_.kill_reason = reason;
+            ending_.violation = why;
+        }
+    }
+    const std::lock_guard lock(jail_mutex_);
+    // Its end is reported by the jail; when the signal cannot be sent the worker is gone already.
+    if (jail_) [[maybe_unused]]
+        const auto sent = jail_->signal_worker(SIGKILL);
+}
+
+void Session::declare_lost() {
+    std::vector<std::function<void(Reply)>> orphans;
+    bool idle = false;
+    {
+        const std::lock_guard lock(mutex_);
+        const bool process_ended = ending_.exit || ending_.init_lost;
+        if (!link_ended_ || !process_ended || state_ == WorkerState::lost) return;
+        if (state_ == WorkerState::starting) {
+            start_failure_ = startup_text_.empty() ? "it ended without a message" : startup_text_;
+        } else if (running_ == 0) {
+            idle = true;
+        }
+        state_ = WorkerState::lost;
+        for (auto& [id, pending] : pending_)
+            if (pending.control && pending.done) orphans.push_back(std::move(pending.done));
+        std::erase_if(pending_, [](const auto& entry) { return entry.second.control; });
+        changed_.notify_all();
+    }
+    link_silence_->disarm();
+    for (auto& done : orphans) {
+        Reply reply;
+        reply.status = protocol::ReplyStatus::error;
+        reply.content = error_content({"WorkerLost", "The Python process ended before it answered."}, 0);
+        done(std::move(reply));
+    }
+    if (!idle) return;
+    note(output_parent_, explain_idle_loss());
+    host_.worker_lost_while_idle();
+}
+
+std::string Session::explain_idle_loss() {
+    const std::lock_guard lock(mutex_);
+    jail::Evidence evidence;
+    evidence.exit = ending_.exit;
+    evidence.init_lost = ending_.init_lost;
+    evidence.kill_reason = ending_.kill_reason;
+    const Facts facts{config_.plan.limits, {}, {}, -1, ending_.exit, ending_.violation, {}, {}, true, {}};
+    idle_loss_ = "after the last cell: " + explain(judge(evidence), facts).text;
+    return idle_loss_;
+}
+
+void Session::shut_down(bool restart, std::chrono::milliseconds grace) {
+    std::unique_lock lock(mutex_);
+    if (state_ == WorkerState::ready && running_ == 0) {
+        worker_->send(
+            std::string("{\"type\": \"shutdown\", \"restart\": ") + (restart ? "true" : "false") + "}", {});
+        changed_.wait_for(lock, grace, [this] { return state_ == WorkerState::lost; });
+    }
+    abandoned_ = true;
+    changed_.notify_all();
+}
+
+jail::Level Session::level() {
+    const std::lock_guard lock(jail_mutex_);
+    return jail_ ? jail_->level() : config_.plan.level;
+}
+
+}  // namespace cellblock::session
