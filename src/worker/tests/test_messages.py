@@ -169,10 +169,9 @@ def test_comms_stay_ours_when_a_library_imports_ipykernel(start_worker, tmp_path
 
 
 def test_control_requests_are_answered_when_no_thread_can_be_started(worker):
-    worker.run("import _thread, threading\nreal = threading._start_new_thread\n"
-               "def refuse(*a, **k): raise RuntimeError(\"can't start new thread\")\nthreading._start_new_thread = refuse\n"
-               "if hasattr(threading, '_start_joinable_thread'): real_2, threading._start_joinable_thread = threading._start_joinable_thread, refuse")
+    worker.run("import threading\nstart = threading.Thread.start\n"
+               "def refuse(thread): raise RuntimeError(\"can't start new thread\")\nthreading.Thread.start = refuse")
     cell = worker.ask("is_complete_request", {"code": "1"}, channel="control")
     assert cell.error == "RuntimeError"
-    worker.run("threading._start_new_thread = real\nif hasattr(threading, '_start_joinable_thread'): threading._start_joinable_thread = real_2")
+    worker.run("threading.Thread.start = start")
     assert worker.ask("is_complete_request", {"code": "1"}, channel="control").reply == {"status": "complete"}
