@@ -13,7 +13,9 @@ from conftest import CPP, ROOT
 KEPT = ROOT / "build" / "tidy-cache"
 BUILD = ROOT / "build" / "dev"
 ONE_FILE_SECONDS = 180
-SOURCES = [path for path in CPP if path.suffix == ".cpp" and path.parts[0] == "src"]
+# Tests are left to the compiler's warnings: GoogleTest's macros cost more seconds than all of the rest.
+SOURCES = [path for path in CPP
+           if path.suffix == ".cpp" and path.parts[0] == "src" and not path.stem.endswith("_test")]
 
 
 @pytest.mark.parametrize("path", CPP, ids=str)
@@ -43,8 +45,11 @@ def findings():
         kept = KEPT / digest.hexdigest()
         if kept.exists():
             return ""
-        done = subprocess.run(["clang-tidy", "--quiet", "-p", str(BUILD), str(path)], cwd=ROOT, capture_output=True,
-                              text=True, timeout=ONE_FILE_SECONDS)
+        try:
+            done = subprocess.run(["clang-tidy", "--quiet", "-p", str(BUILD), str(path)], cwd=ROOT, capture_output=True,
+                                  text=True, timeout=ONE_FILE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"clang-tidy was not done with {path} after {ONE_FILE_SECONDS} s"
         if done.returncode == 0:
             kept.touch()
             return ""
