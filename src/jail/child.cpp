@@ -131,6 +131,14 @@ int detach_standard_streams(ChildPlan&, const char*& detail) {
     return 0;
 }
 
+int show_directories(ChildPlan& plan, const char*& detail) {
+    if (const int e = show_environment(plan.view, detail); e < 0) return e;
+    detail = "hand over";
+    if (const int e = send_descriptors(plan.control_fd, plan.view.context_fds); e < 0) return e;
+    for (const int fd : plan.view.context_fds) raw::close(fd);
+    return 0;
+}
+
 int set_resource_limits(ChildPlan& plan, const char*& detail) {
     for (const policy::ResourceLimit& row : plan.limits) {
         detail = row.name;
@@ -205,8 +213,7 @@ void run_child(ChildPlan& plan) {
                [](ChildPlan& p, const char*& detail) { return open_process_view(p.view, detail); });
     setup.step(Step::new_root, [](ChildPlan&, const char*& detail) { return enter_new_root(detail); });
     setup.step(Step::base_view, [](ChildPlan& p, const char*& detail) { return build_base(p.view, detail); });
-    setup.step(Step::environment_mounts,
-               [](ChildPlan& p, const char*& detail) { return show_environment(p.view, detail); });
+    setup.step(Step::environment_mounts, show_directories);
     // Before /proc/sys becomes read-only, and while we still have capabilities.
     setup.step(Step::namespace_quota,
                [](ChildPlan&, const char*& detail) { return forbid_namespaces(detail); });

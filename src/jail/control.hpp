@@ -10,6 +10,8 @@ namespace cellblock::jail {
 /// A request with all its strings. Below the default socket buffer of 208 KiB.
 inline constexpr size_t kMaxRequestSize = 128 * 1024;
 inline constexpr size_t kMaxStrings = 4096;
+/// Mounts of one plan; one message carries a descriptor for each, and the kernel allows 253.
+inline constexpr size_t kMaxMounts = 128;
 /// stdin, stdout, stderr, link.
 inline constexpr unsigned kSpawnDescriptors = 4;
 

@@ -344,6 +344,27 @@ int await_go(int control_fd) {
     return n == static_cast<long>(sizeof request) && request.verb == Verb::go ? 0 : -EBADMSG;
 }
 
+int send_descriptors(int control_fd, const std::vector<int>& descriptors) {
+    if (descriptors.empty()) return 0;
+    if (descriptors.size() > kMaxMounts) return -E2BIG;
+    Note note;
+    iovec data{&note, sizeof note};
+    alignas(cmsghdr) char control[CMSG_SPACE(kMaxMounts * sizeof(int))] = {};
+    const size_t size = descriptors.size() * sizeof(int);
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(size);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(header), descriptors.data(), size);
+    const long n = raw::call(SYS_sendmsg, control_fd, &message, MSG_NOSIGNAL);
+    return n < 0 ? static_cast<int>(n) : 0;
+}
+
 void run_init(int control_fd) {
     Init(control_fd).run();
 }

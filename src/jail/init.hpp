@@ -3,10 +3,16 @@
 // closed: that is how the jail dies with the kernel process, however that one died.
 #pragma once
 
+#include <vector>
+
 namespace cellblock::jail {
 
 /// Waits for Verb::go. 0, or -errno; ends the process when the parent is gone. Async-signal-safe.
 int await_go(int control_fd);
+
+/// Sends descriptors, at most kMaxMounts, in one message; no message for none. 0 or -errno.
+/// Async-signal-safe.
+int send_descriptors(int control_fd, const std::vector<int>& descriptors);
 
 /// The loop. Async-signal-safe: no allocation, no locks.
 [[noreturn]] void run_init(int control_fd);

@@ -115,6 +115,35 @@ Result<void> InitProcess::wait_ready() {
     return step_error(report.step, report.error, report.detail);
 }
 
+Result<std::vector<UniqueFd>> InitProcess::receive_descriptors(size_t count) {
+    std::vector<UniqueFd> descriptors;
+    if (count == 0) return descriptors;
+    Note note;
+    iovec data{&note, sizeof note};
+    alignas(cmsghdr) char control[CMSG_SPACE(kMaxMounts * sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    ssize_t n;
+    do n = ::recvmsg(control_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return errno_error("take the jail's file systems over");
+    if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+        for (size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            descriptors.emplace_back(fd);
+        }
+    if (descriptors.size() != count)
+        return std::move(Error("take the jail's file systems over: " + std::to_string(descriptors.size()) +
+                               " of " + std::to_string(count) + " descriptors came"))
+            .with_remedy("Raise the limit of open files (ulimit -n).");
+    return descriptors;
+}
+
 Error InitProcess::explain(Error error) {
     pollfd entry{report_.get(), POLLIN, 0};
     if (!report_.valid() || ::poll(&entry, 1, 0) <= 0) return error;

@@ -30,6 +30,8 @@ class InitProcess {
     /// because it names the cause.
     Result<void> wait_ready();
     Error explain(Error error);
+    /// What the child sent by send_descriptors() before it was ready.
+    Result<std::vector<UniqueFd>> receive_descriptors(size_t count);
 
     // Afterwards.
     struct Answer {

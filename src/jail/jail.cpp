@@ -16,12 +16,12 @@
 #include "jail/cgroup.hpp"
 #include "jail/init_process.hpp"
 #include "jail/process_tree.hpp"
+#include "jail/raw.hpp"
 #include "jail/start.hpp"
 
 namespace cellblock::jail {
 namespace {
 
-constexpr size_t kMaxMounts = 256;
 constexpr size_t kMaxNameLength = 32;
 // Python with its libraries needs this much to say hello.
 constexpr Bytes kLeastMemory = 32_MiB;
@@ -129,12 +129,14 @@ pid_t pid_of(int pidfd) {
 class NativeJail final : public Jail {
   public:
     NativeJail(const Plan& plan, const Identity& identity, std::unique_ptr<Cgroup> cgroup,
-               std::unique_ptr<InitProcess> init, UniqueFd readiness, UniqueFd pending)
+               std::unique_ptr<InitProcess> init, std::vector<UniqueFd> view_contexts, UniqueFd readiness,
+               UniqueFd pending)
         : level_(plan.level),
           limits_(plan.limits),
           identity_(identity),
           cgroup_(std::move(cgroup)),
           init_(std::move(init)),
+          view_contexts_(std::move(view_contexts)),
           readiness_(std::move(readiness)),
           pending_(std::move(pending)) {}
 
@@ -185,6 +187,13 @@ class NativeJail final : public Jail {
     Result<Counters> counters() override {
         if (cgroup_) return cgroup_->counters();
         return sample_process_tree(init_->pid());
+    }
+
+    Result<void> refresh_view() override {
+        for (const UniqueFd& context : view_contexts_)
+            if (const int e = raw::drop_cached_names(context.get()); e < 0)
+                return Error("refresh what the jail sees of the host's directories", -e);
+        return {};
     }
 
     int event_fd() const override { return readiness_.get(); }
@@ -279,6 +288,7 @@ class NativeJail final : public Jail {
     // Destroyed from the bottom up: the processes end before their cgroup is removed.
     std::unique_ptr<Cgroup> cgroup_;
     std::unique_ptr<InitProcess> init_;
+    std::vector<UniqueFd> view_contexts_;
     UniqueFd readiness_;  // epoll over the control socket and pending_
     UniqueFd pending_;
     UniqueFd worker_;
@@ -310,6 +320,7 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     init = TRY(InitProcess::clone(child_plan, cgroup ? cgroup->clone_fd() : -1));
     TRY(parent_step(Step::clone, fault, {}));
 
+    std::vector<UniqueFd> view_contexts;
     const auto meet = [&]() -> Result<void> {
         if (identity.root_mode) {
             TRY(parent_step(Step::map_ids, fault, write_id_maps(init->pid(), identity)));
@@ -320,7 +331,9 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
         TRY(child_plan.filters.fill(filters));
         if (cgroup) TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->pid())));
         TRY(init->go());
-        return init->wait_ready();
+        TRY(init->wait_ready());
+        view_contexts = TRY(init->receive_descriptors(child_plan.view.context_fds.size()));
+        return {};
     };
     if (auto met = meet(); !met) return init->explain(std::move(met).error());
 
@@ -330,7 +343,8 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     TRY(watch(readiness.get(), init->control_fd()));
     TRY(watch(readiness.get(), pending.get()));
     return std::unique_ptr<Jail>(new NativeJail(plan, identity, std::move(cgroup), std::move(init),
-                                                std::move(readiness), std::move(pending)));
+                                                std::move(view_contexts), std::move(readiness),
+                                                std::move(pending)));
 }
 
 Result<std::unique_ptr<Jail>> Jail::start(const Plan& plan) {

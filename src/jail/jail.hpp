@@ -54,7 +54,8 @@ struct Limits {
     int open_files = 4096;            ///< RLIMIT_NOFILE, a process
 };
 
-/// A host directory or file that is shown inside at `target`, read-only and recursively so.
+/// A host directory or file that is shown inside at `target`, read-only. A directory is shown without what is
+/// mounted below it; sockets, FIFOs and locks in it are not the host's (docs/adr/0007).
 struct Mount {
     std::string source;
     std::string target;
@@ -123,6 +124,9 @@ class Jail {
     /// SIGKILLs everything inside except pid 1 and waits until it is gone. Scratch files stay. On an error the jail is
     /// dead: init_lost follows.
     virtual Result<void> kill_all() = 0;
+    /// Makes what the host has renamed, added or removed in the mounts visible. Without it, names that were looked
+    /// up inside before stay as they were then: call it before every cell. Contents of files are always current.
+    virtual Result<void> refresh_view() { return {}; }
     /// Reads the cgroup (or, at level `namespaced`, samples the process tree).
     virtual Result<Counters> counters() = 0;
 

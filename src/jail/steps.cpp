@@ -124,6 +124,13 @@ std::string_view remedy(Step step, int error) {
             if (error == ENOENT)
                 return "It does not exist (any more): install the kernel again for this environment.";
             if (error == EACCES) return "Your user may not read it.";
+            if (error == EINVAL)
+                return "It cannot be shown through an overlay, which keeps the host's sockets and locks out of "
+                       "reach: a file system is mounted below it, or its own cannot be a layer (vfat, for "
+                       "example). Use a directory without mounts below it, on an ordinary file system.";
+            if (error == ENODEV || error == EPERM || error == ENOSYS)
+                return "The kernel offers no overlays inside user namespaces: Linux 5.11 or later with the "
+                       "module 'overlay' is needed.";
             if (error == ESTALE) return "It was replaced while the jail was being made; start again.";
             if (error == EROFS)
                 return "It lies inside a directory that is shown read-only and is missing there; create it "

@@ -41,8 +41,7 @@ std::string generated_text(std::string_view generator, const Plan& plan, const I
 
 // The descriptor of a detached copy of the tree at `source`; needs no trust in paths afterwards.
 Result<UniqueFd> detach_tree(const std::string& source) {
-    const int fd =
-        raw::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    const int fd = raw::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (fd < 0) return Error("open " + source, -fd);
     return UniqueFd(fd);
 }
@@ -137,6 +136,10 @@ class Compiler {
             return error;
         }
         remember(tree, info);
+        // A socket or FIFO of the host would be a way to talk to whoever holds its other end.
+        if (!tree.is_directory && !S_ISREG(info.st_mode))
+            return Error("show " + mount.source + " in the jail: it is neither a directory nor a file");
+        tree.is_layer = tree.is_directory;
         if (identity_.root_mode) {
             // The child gives up root's identity first, and /root may be closed to everybody else.
             auto fd = detach_tree(mount.source);
@@ -144,7 +147,8 @@ class Compiler {
             tree.fd = fd->get();
             view_.parent_fds.push_back(*std::move(fd));
         }
-        ViewStep step{Kind::tree, mount.target, ""};
+        ViewStep step{tree.is_layer ? Kind::shown_directory : Kind::tree, mount.target, ""};
+        if (tree.is_layer) view_.context_fds.push_back(-1);
         step.tree = add_tree(std::move(tree));
         view_.environment.push_back(std::move(step));
         return {};

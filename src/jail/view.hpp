@@ -17,12 +17,23 @@ namespace cellblock::jail {
 
 /// One thing to put at one absolute path of the new root.
 struct ViewStep {
-    enum class Kind { directory, text, symlink, tree, device, scratch, shared_memory, processes, terminals };
+    enum class Kind {
+        directory,
+        text,
+        symlink,
+        tree,
+        shown_directory,
+        device,
+        scratch,
+        shared_memory,
+        processes,
+        terminals
+    };
     Kind kind;
     std::string path;
     std::string argument;  ///< text: contents · symlink: target · scratch: directory's name
     mode_t mode = 0755;    ///< directory, scratch
-    int tree = -1;         ///< tree, device: index into View::trees
+    int tree = -1;         ///< tree, shown_directory, device: index into View::trees
 };
 
 /// A host tree, opened before the root changes. In root mode the parent opens what only root may traverse to.
@@ -30,6 +41,7 @@ struct HostTree {
     std::string source;
     bool is_directory = false;
     bool is_device = false;
+    bool is_layer = false;  ///< to become the layer of an overlay: alone, without what is mounted below it
     dev_t device = 0;  ///< what stood at `source` when the plan was made; something else by now is an error
     ino_t inode = 0;
     int fd = -1;  ///< the child's descriptor of the detached mount
@@ -44,6 +56,9 @@ struct View {
     std::string scratch_inodes;
     std::string shared_memory_size;
     int proc_fd = -1;  ///< child: detached mount of the jail's /proc
+    /// Child: one overlay's fsopen(2) context for each shown directory, by which the parent can refresh it. As
+    /// many as there are shown directories; -1 until made.
+    std::vector<int> context_fds;
 };
 
 /// Parent, before the clone: looks at the host and decides. Errors name a mount that cannot be.
@@ -57,7 +72,7 @@ int open_process_view(View& view, const char*& detail);
 /// A tmpfs becomes the root, the host's root is unmounted.
 int enter_new_root(const char*& detail);
 int build_base(const View& view, const char*& detail);
-int show_environment(const View& view, const char*& detail);
+int show_environment(View& view, const char*& detail);
 int forbid_namespaces(const char*& detail);
 int mask_processes(const char*& detail);
 int make_root_read_only(const char*& detail);

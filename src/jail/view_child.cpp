@@ -15,6 +15,10 @@ constexpr uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATT
 constexpr unsigned kWritable = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 // Where the scratch file system is while its directories are handed out.
 constexpr const char* kScratchStaging = "/run/scratch";
+// Where the layers of overlays are while those are made, and the names of the two.
+constexpr const char* kLayers = "/run/layers";
+constexpr const char* kTreeLayer = "/run/layers/tree";
+constexpr const char* kEmptyLayer = "/run/layers/empty";
 // Room for directories, symlinks and small generated files.
 constexpr const char* kRootSize = "4194304";
 
@@ -90,8 +94,10 @@ int detach_clone(const char* path) {
 
 int open_host_tree(HostTree& tree) {
     if (tree.fd < 0) {
-        // One node without what is mounted below it for a device, else everything.
-        const unsigned depth = tree.is_device ? 0U : static_cast<unsigned>(AT_RECURSIVE);
+        // A device and an overlay's layer come without what is mounted below them, else everything. For an
+        // ordinary user the kernel refuses (EINVAL) to show what such a mount covers.
+        const bool alone = tree.is_device || tree.is_layer;
+        const unsigned depth = alone ? 0U : static_cast<unsigned>(AT_RECURSIVE);
         tree.fd = raw::open_tree(AT_FDCWD, tree.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
         if (tree.fd < 0) return tree.fd;
     }
@@ -108,6 +114,42 @@ int open_host_tree(HostTree& tree) {
 int show_tree(const ViewStep& step, const HostTree& tree) {
     if (const int e = make_path(step.path.c_str(), tree.is_directory); e < 0) return e;
     return attach(tree.fd, step.path.c_str());
+}
+
+int make_layers() {
+    if (const int e = make_path(kLayers, true); e < 0) return e;
+    if (const int e = attach(make_tmpfs("4096", "8", "0755"), kLayers); e < 0) return e;
+    if (const int e = raw::make_directory(kTreeLayer, 0755); e < 0) return e;
+    return raw::make_directory(kEmptyLayer, 0755);
+}
+
+// The overlays keep their layers; nothing else needs to reach them.
+int remove_layers() {
+    if (const long e = raw::call(SYS_umount2, kLayers, MNT_DETACH); e < 0) return static_cast<int>(e);
+    return static_cast<int>(raw::call(SYS_unlinkat, AT_FDCWD, kLayers, AT_REMOVEDIR));
+}
+
+/// A detached overlay over what is attached at kTreeLayer. Its context comes back in `context_fd`.
+int make_overlay(int& context_fd) {
+    context_fd = raw::open_filesystem("overlay");
+    if (context_fd < 0) return context_fd;
+    int e = raw::set_option(context_fd, "source", "overlay");
+    // Without an upper layer the kernel wants two lower ones.
+    if (e == 0) e = raw::set_option(context_fd, "lowerdir", "/run/layers/tree:/run/layers/empty");
+    // One device number for everything in it, as in the tree itself: du -x and find -xdev ask.
+    if (e == 0) e = raw::set_option(context_fd, "xino", "on");
+    return e == 0 ? raw::create_filesystem(context_fd, kReadOnly) : e;
+}
+
+// Through an overlay and not bound: its inodes are not the host's, so that no socket in it has a listener, no
+// FIFO another end and no lock another holder. The layer is read with our own rights, which reach no file that
+// the host does not let this user id read.
+int show_directory(const ViewStep& step, const HostTree& tree, int& context_fd) {
+    if (const int e = make_path(step.path.c_str(), true); e < 0) return e;
+    if (const int e = attach(tree.fd, kTreeLayer); e < 0) return e;
+    const int overlay = make_overlay(context_fd);
+    if (const long e = raw::call(SYS_umount2, kTreeLayer, MNT_DETACH); e < 0) return static_cast<int>(e);
+    return attach(overlay, step.path.c_str());
 }
 
 int build_scratch(const View& view, const ViewStep& step) {
@@ -140,6 +182,8 @@ int build(const View& view, const ViewStep& step) {
         case ViewStep::Kind::tree:
         case ViewStep::Kind::device:
             return show_tree(step, view.trees[static_cast<size_t>(step.tree)]);
+        case ViewStep::Kind::shown_directory:
+            break;  // show_environment()
         case ViewStep::Kind::scratch:
             return build_scratch(view, step);
         case ViewStep::Kind::processes:
@@ -222,8 +266,20 @@ int build_base(const View& view, const char*& detail) {
     return static_cast<int>(raw::call(SYS_unlinkat, AT_FDCWD, kScratchStaging, AT_REMOVEDIR));
 }
 
-int show_environment(const View& view, const char*& detail) {
-    return build_all(view, view.environment, detail);
+int show_environment(View& view, const char*& detail) {
+    detail = kLayers;
+    if (const int e = make_layers(); e < 0) return e;
+    size_t shown = 0;
+    for (const ViewStep& step : view.environment) {
+        detail = step.path.c_str();
+        const int e = step.kind == ViewStep::Kind::shown_directory
+                          ? show_directory(step, view.trees[static_cast<size_t>(step.tree)],
+                                           view.context_fds[shown++])
+                          : build(view, step);
+        if (e < 0) return e;
+    }
+    detail = kLayers;
+    return remove_layers();
 }
 
 int forbid_namespaces(const char*& detail) {

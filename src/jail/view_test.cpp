@@ -3,9 +3,12 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -271,9 +274,8 @@ TEST(View, ASourceThatWasReplacedSinceTheLookIsRefused) {
     for (const HostTree& tree : replaced.trees) ::close(tree.fd);
 }
 
-// A host file system that is mounted writable below a tree that is shown read-only: a bind remount would
-// leave it so.
-TEST(View, WritableMountsBelowATreeAreReadOnlyInside) {
+// The kernel keeps from an ordinary user what a mount covers, and root's jails show it as it is.
+TEST(View, WhatIsMountedBelowAShownDirectoryIsNotShown) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount on the host";
     const pid_t pid = ::fork();
     ASSERT_GE(pid, 0);
@@ -285,18 +287,25 @@ TEST(View, WritableMountsBelowATreeAreReadOnlyInside) {
         fs::permissions(dir.path(), fs::perms(0755));
         fs::create_directory(dir.path() + "/below");
         if (::mount("tmpfs", (dir.path() + "/below").c_str(), "tmpfs", 0, "mode=0777") != 0) std::_Exit(4);
+        std::ofstream(dir.path() + "/below/canary") << "secret";
         Plan plan;
         plan.level = Level::namespaced;
         plan.name = "test";
         plan.mounts = {{dir.path(), "/opt/tree"}};
         {
             auto jail = Jail::start(plan).value();
+            EXPECT_EQ(shell(*jail, "ls -A /opt/tree/below; ls /opt/tree").output, "below\n");
             EXPECT_NE(shell(*jail, "touch /opt/tree/below/x").exit.code, 0);
-            EXPECT_NE(shell(*jail, "touch /opt/tree/x").exit.code, 0);
-            EXPECT_EQ(
-                shell(*jail, "grep /opt/tree/below /proc/self/mounts | cut -d' ' -f4 | cut -d, -f1-3").output,
-                "ro,nosuid,nodev\n");
         }
+        const pid_t ordinary = ::fork();
+        if (ordinary == 0) {
+            if (::setresgid(54321, 54321, 54321) != 0 || ::setresuid(54321, 54321, 54321) != 0) std::_Exit(5);
+            auto jail = Jail::start(plan);
+            std::_Exit(!jail && jail.error().remedy().find("mounted below") != std::string::npos ? 0 : 6);
+        }
+        int status = 0;
+        ::waitpid(ordinary, &status, 0);
+        EXPECT_EQ(status, 0) << "an ordinary user is told";
         ::umount2((dir.path() + "/below").c_str(), MNT_DETACH);
         fs::remove_all(dir.path());
         std::_Exit(::testing::Test::HasFailure() ? 1 : 0);
@@ -304,6 +313,108 @@ TEST(View, WritableMountsBelowATreeAreReadOnlyInside) {
     int status = 0;
     ::waitpid(pid, &status, 0);
     EXPECT_EQ(status, 0);
+}
+
+// The cell connects to a service of the host, writes to its FIFO or holds its locks, by their names in a
+// directory that it sees read-only. Barrier: the overlay, whose inodes are others.
+INSIDE(reach_for_the_host) {
+    const std::string directory = arguments.at(0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, (directory + "/socket").c_str(), sizeof address.sun_path - 1);
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}) {
+        const int fd = ::socket(AF_UNIX, type, 0);
+        const bool refused = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == -1;
+        check(refused && errno == ECONNREFUSED, "connect answered " + std::to_string(refused ? errno : 0));
+    }
+    const bool alone = ::open((directory + "/fifo").c_str(), O_WRONLY | O_NONBLOCK) == -1;
+    check(alone && errno == ENXIO, "the FIFO has a reader: " + std::to_string(alone ? errno : 0));
+    for (const char* name : {"", "/locked"}) {
+        const int fd = ::open((directory + name).c_str(), O_RDONLY);
+        check(fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0, std::string("the host's lock holds: ") + name);
+    }
+    return 0;
+}
+
+TEST_P(ViewInside, SocketsFifosAndLocksOfTheHostAreOutOfReach) {
+    NEEDS_PROGRAM_INSIDE();
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        const std::string shown = dir.path() + "/shown";
+        fs::create_directory(shown);
+        std::ofstream(shown + "/locked") << "x";
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::strncpy(address.sun_path, (shown + "/socket").c_str(), sizeof address.sun_path - 1);
+        const UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        ASSERT_EQ(::listen(listener.get(), 4), 0);
+        ASSERT_EQ(::mkfifo((shown + "/fifo").c_str(), 0666), 0);
+        for (const char* name : {"/socket", "/fifo", "/locked", ""}) fs::permissions(shown + name, fs::perms(0777));
+        const UniqueFd reader(::open((shown + "/fifo").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        ASSERT_TRUE(reader.valid());
+        std::vector<UniqueFd> locks;
+        for (const char* name : {"", "/locked"}) {
+            locks.emplace_back(::open((shown + name).c_str(), O_RDONLY | O_CLOEXEC));
+            ASSERT_EQ(::flock(locks.back().get(), LOCK_EX | LOCK_NB), 0);
+        }
+        plan.mounts.push_back({shown, "/opt/shown"});
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(inside(*jail, "reach_for_the_host", {"/opt/shown"}).output, "");
+        EXPECT_EQ(::accept(listener.get(), nullptr, nullptr), -1);
+    });
+}
+
+// An overlay reads its layer with the rights of who mounted it, which must not be more than the jail's.
+TEST_P(ViewInside, AnOverlayOpensNothingThatTheHostKeepsClosed) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to own what the jail may not read";
+    auto dir = sys::TempDir::create("cellblock-view-").value();
+    fs::permissions(dir.path(), fs::perms(0755));
+    fs::create_directory(dir.path() + "/closed");
+    std::ofstream(dir.path() + "/closed/file") << "secret";
+    std::ofstream(dir.path() + "/file") << "secret";
+    std::ofstream(dir.path() + "/open") << "shown";
+    fs::permissions(dir.path() + "/closed", fs::perms(0700));
+    fs::permissions(dir.path() + "/file", fs::perms(0600));
+    in_mode([&](Plan plan) {
+        plan.mounts.push_back({dir.path(), "/opt/shown"});
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(shell(*jail, "cat /opt/shown/open /opt/shown/file /opt/shown/closed/file; ls /opt/shown/closed")
+                      .output,
+                  "shown");
+        EXPECT_EQ(shell(*jail, "cat /opt/shown/file").errors, "cat: /opt/shown/file: Permission denied\n");
+        EXPECT_NE(shell(*jail, "chmod 644 /opt/shown/open; touch /opt/shown/open").exit.code, 0);
+    });
+}
+
+TEST_P(ViewInside, WhatTheHostReplacesIsSeenAfterARefresh) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        fs::permissions(dir.path(), fs::perms(0755));
+        const auto write = [&](const std::string& name, const char* text) {
+            std::ofstream(dir.path() + "/" + name) << text;
+        };
+        write("grows", "1");
+        write("replaced", "old");
+        plan.mounts.push_back({dir.path(), "/opt/shown"});
+        auto jail = Jail::start(plan).value();
+        const std::string look = "cd /opt/shown; cat grows replaced; cat late 2>/dev/null || echo -";
+        EXPECT_EQ(shell(*jail, look).output, "1old-\n");
+        std::ofstream(dir.path() + "/grows", std::ios::app) << "2";
+        EXPECT_EQ(shell(*jail, "cat /opt/shown/grows").output, "12") << "contents need no refresh";
+        // As editors save: beside, then over it.
+        write(".new", "new");
+        fs::rename(dir.path() + "/.new", dir.path() + "/replaced");
+        write("late", "here");
+        for (int i = 0; i < 3; ++i) {
+            auto refreshed = jail->refresh_view();
+            ASSERT_TRUE(refreshed) << refreshed.error().sentence();
+        }
+        EXPECT_EQ(shell(*jail, look).output, "12newhere");
+        fs::remove(dir.path() + "/late");
+        ASSERT_TRUE(jail->refresh_view());
+        EXPECT_EQ(shell(*jail, look).output, "12new-\n");
+    });
 }
 
 TEST(View, RootsJailsSeeWhatOnlyRootMayTraverseTo) {

@@ -29,6 +29,7 @@ bool flag(const std::vector<protocol::JsonMember>& content, std::string_view nam
 Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
     const uint64_t id = begin_request(std::move(request), false);
     if (auto ready = ensure_worker(); !ready) return refuse(id, ready.error());
+    if (auto refreshed = refresh_view(); !refreshed) return refuse(id, refreshed.error());
     const jail::Counters before = read_counters();
     if (config_.wall_time.count() > 0) loop_.post([this, id] { arm_alarm(id, config_.wall_time); });
     send_request(id, false);
@@ -67,6 +68,11 @@ Result<void> Session::ensure_worker() {
     ending_.reply.reset();
     ending_.wall_time_passed = false;
     return {};
+}
+
+Result<void> Session::refresh_view() {
+    const std::lock_guard lock(jail_mutex_);
+    return jail_ ? jail_->refresh_view() : Result<void>{};
 }
 
 jail::Counters Session::read_counters() {

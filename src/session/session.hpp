@@ -143,6 +143,8 @@ class Session final : private WorkerListener {
     // Steps of run_cell, in the executor's thread.
     uint64_t begin_request(std::shared_ptr<const protocol::Request> request, bool control);
     Result<void> ensure_worker();
+    /// Lets the cell see files as they are now.
+    Result<void> refresh_view();
     jail::Counters read_counters();
     void send_request(uint64_t id, bool control);
     Ending wait_for_end(uint64_t id);
