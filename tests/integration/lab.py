@@ -49,9 +49,8 @@ class Server:
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
         self._wait_until_it_answers()
 
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}/lab?token={self.token}"
+    def url(self, path=""):
+        return f"http://127.0.0.1:{self.port}/lab{path}?token={self.token}&reset"
 
     def _wait_until_it_answers(self):
         deadline = time.monotonic() + 60
@@ -105,6 +104,13 @@ class Notebook:
     def open_launcher(self, url):
         self.page.goto(url)
         self.page.wait_for_selector(".jp-Launcher", state="visible")
+
+    def open_file(self, url):
+        """An existing notebook, which names its kernel itself; without the file browser beside it."""
+        self.page.goto(url)
+        self.page.wait_for_selector(".jp-Notebook")
+        self.wait_until_idle()
+        self.page.keyboard.press("Control+b")
 
     def choose_kernel(self, display_name):
         self.page.click(f'.jp-LauncherCard[data-category="Notebook"]:has-text("{display_name}")')

@@ -1,6 +1,7 @@
 """JupyterLab in a browser: the launcher, cells, a figure, interrupt, restart, limits. Pictures stay in
 build/artifacts for people to look at."""
 
+import nbformat
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -28,27 +29,32 @@ def browser():
 
 
 @pytest.fixture
-def notebook(server, browser, kernel_name, artifacts, request):
+def window(server, browser, artifacts, request):
     expect.set_options(timeout=PATIENCE_MS)
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     opened = Notebook(page)
-    opened.open_launcher(server.url + "&reset")
     yield opened
     opened.screenshot(artifacts / f"{request.node.name}.png")
     page.close()
     server.shut_down_kernels()
 
 
+@pytest.fixture
+def notebook(window, server, kernel_name):
+    """A new notebook with the kernel under test, chosen in the launcher."""
+    window.open_launcher(server.url())
+    window.choose_kernel(DISPLAY_NAME[kernel_name])
+    return window
+
+
 def test_the_launcher_offers_the_kernel_and_cells_run(notebook, kernel_name):
-    notebook.choose_kernel(DISPLAY_NAME[kernel_name])
     expect(notebook.run("6 * 7")).to_contain_text("42")
     expect(notebook.run("print('to the notebook')")).to_contain_text("to the notebook")
     expect(notebook.run("{}['missing']")).to_contain_text("KeyError")
     expect(notebook.page.locator(".jp-KernelName")).to_contain_text(DISPLAY_NAME[kernel_name])
 
 
-def test_a_figure_and_a_table_are_shown(notebook, kernel_name):
-    notebook.choose_kernel(DISPLAY_NAME[kernel_name])
+def test_a_figure_and_a_table_are_shown(notebook):
     figure = notebook.run("import matplotlib.pyplot as plt\nplt.figure(figsize=(4, 2.2))\nplt.plot([1, 3, 2]);")
     expect(figure.locator("img")).to_be_visible()
     assert figure.locator("img").evaluate("image => image.naturalWidth") > 100
@@ -56,8 +62,7 @@ def test_a_figure_and_a_table_are_shown(notebook, kernel_name):
     expect(table.locator("table")).to_contain_text("Turin")
 
 
-def test_the_stop_button_interrupts_and_the_variables_stay(notebook, kernel_name):
-    notebook.choose_kernel(DISPLAY_NAME[kernel_name])
+def test_the_stop_button_interrupts_and_the_variables_stay(notebook):
     notebook.run("kept = 'kept value'")
     running = notebook.run("import time\nprint('running', flush=True)\ntime.sleep(300)")
     expect(running).to_contain_text("running")
@@ -68,8 +73,7 @@ def test_the_stop_button_interrupts_and_the_variables_stay(notebook, kernel_name
     expect(notebook.run("kept")).to_contain_text("kept value")
 
 
-def test_restart_gives_a_new_interpreter(notebook, kernel_name):
-    notebook.choose_kernel(DISPLAY_NAME[kernel_name])
+def test_restart_gives_a_new_interpreter(notebook):
     notebook.run("gone = 1")
     notebook.wait_until_idle()
     notebook.command("restart")
@@ -80,8 +84,7 @@ def test_restart_gives_a_new_interpreter(notebook, kernel_name):
     expect(notebook.run("'fresh'")).to_contain_text("fresh")
 
 
-def test_questions_are_asked_in_the_notebook(notebook, kernel_name):
-    notebook.choose_kernel(DISPLAY_NAME[kernel_name])
+def test_questions_are_asked_in_the_notebook(notebook):
     asking = notebook.run("'Hello ' + input('Your name? ')")
     answer = asking.locator("input.jp-Stdin-input")
     expect(answer).to_be_visible()
@@ -90,8 +93,7 @@ def test_questions_are_asked_in_the_notebook(notebook, kernel_name):
     expect(asking).to_contain_text("Hello Ada")
 
 
-def test_a_slider_moves_its_variable(notebook, kernel_name):
-    notebook.choose_kernel(DISPLAY_NAME[kernel_name])
+def test_a_slider_moves_its_variable(notebook):
     shown = notebook.run("from ipywidgets import interact\n@interact(x=(0, 10))\ndef f(x=3):\n    print('x is', x)")
     expect(shown.locator(".noUi-handle")).to_be_visible()
     expect(shown).to_contain_text("x is 3")
@@ -101,12 +103,18 @@ def test_a_slider_moves_its_variable(notebook, kernel_name):
 
 
 @pytest.mark.cellblock_only
-def test_a_limit_is_explained_and_the_kernel_goes_on(notebook, kernel_name, artifacts):
-    notebook.choose_kernel(DISPLAY_NAME[kernel_name])
-    notebook.run("import matplotlib.pyplot as plt\nplt.figure(figsize=(4, 2))\nplt.plot([1, 3, 2]);")
-    stopped = notebook.run("hoard = []\nwhile True:\n    hoard.append(b'x' * (64 << 20))")
+def test_a_limit_is_explained_and_the_kernel_goes_on(window, server, artifacts):
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell()], metadata={"kernelspec": {
+        "name": "cellblock", "display_name": "Python (sandboxed)", "language": "python"}}), server.notebooks / "Rides.ipynb")
+    window.open_file(server.url("/tree/Rides.ipynb"))
+    figure = window.run("import matplotlib.pyplot as plt\n\nplt.figure(figsize=(5, 2.2))\n"
+                        "plt.plot([2022, 2023, 2024], [120, 260, 310], marker='o')\nplt.xticks([2022, 2023, 2024])\n"
+                        "plt.title('rides, thousands');")
+    expect(figure.locator("img")).to_be_visible()
+    stopped = window.run("hoard = []\nwhile True:\n    hoard.append(b'x' * (64 << 20))")
     expect(stopped).to_contain_text("MemoryLimitExceeded")
     expect(stopped).to_contain_text("2.0 GiB")
-    expect(notebook.run("6 * 7")).to_contain_text("42")
-    notebook.wait_until_idle()
-    notebook.screenshot(artifacts / "jupyterlab.png")
+    expect(window.run("open('/etc/shadow')")).to_contain_text("No such file")
+    expect(window.run("6 * 7")).to_contain_text("42")
+    window.wait_until_idle()
+    window.screenshot(artifacts / "jupyterlab.png")
