@@ -86,6 +86,8 @@ void Worker::attach() {
     watch_link();
     watch_pipe(out_, true);
     watch_pipe(err_, true);
+    // A process that ended before we looked will not wake us when somebody else holds its descriptors.
+    if (exited_) drain_and_end();
 }
 
 void Worker::watch_link() {
