@@ -13,6 +13,8 @@ PATTERNS = [
     (re.compile(r"~/[^\s'\"]*/lib/python3\.\d+/"), "LIB/"),
     (re.compile(r"/[^\s'\"]*/cellblock-written.txt"), "DIRECTORY/cellblock-written.txt"),
     (re.compile(r"/\S*/<frozen "), "DIRECTORY/<frozen "),
+    # Lines of the interpreter's own importlib: another patch release has others.
+    (re.compile(r"(<frozen [\w.]+>):\d+"), r"\1:N"),
 ]
 
 
