@@ -183,6 +183,16 @@ TEST(SyscallPolicy, OrdinaryArgumentsPass) {
     EXPECT_TRUE(allowed(SYS_socket, {AF_NETLINK, SOCK_RAW, 0}));
     EXPECT_FALSE(allowed(SYS_socket, {AF_NETLINK, SOCK_RAW, 16}));
     EXPECT_FALSE(allowed(SYS_socket, {AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP}));
+    EXPECT_TRUE(allowed(SYS_socket, {AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0}));
+    EXPECT_TRUE(allowed(SYS_socket, {AF_INET, SOCK_RAW, IPPROTO_ICMP}));
+    for (const uint64_t type : {4U, 6U, 7U, 8U, 9U, 10U, 11U, 12U, 13U, 14U, 15U})
+        for (const uint64_t family : {1U, 2U, 10U})  // AF_UNIX, AF_INET, AF_INET6
+            EXPECT_FALSE(allowed(SYS_socket, {family, type | SOCK_CLOEXEC, 0})) << family << " " << type;
+    EXPECT_FALSE(allowed(SYS_socket, {AF_INET6, SOCK_SEQPACKET, 0}));
+    EXPECT_TRUE(allowed(SYS_ioprio_set, {1, 0, 0}));
+    EXPECT_FALSE(allowed(SYS_ioprio_set, {3, 1000, 0}));
+    EXPECT_FALSE(allowed(SYS_ioprio_get, {3, 1000}));
+    EXPECT_FALSE(allowed(SYS_ioctl, {0, 0x5423}));  // TIOCSETD
     EXPECT_TRUE(allowed(SYS_openat, {0, 0, O_CREAT, 0666}));
     // Without a flag that creates, the mode is whatever the register held.
     EXPECT_TRUE(allowed(SYS_openat, {0, 0, O_RDONLY, 04755}));

@@ -151,9 +151,13 @@ constexpr CallRow kSingle[] = {
     {"memfd_secret", ENOSYS, "memory that the kernel itself cannot account or dump"},
 };
 
+// linux/ioprio.h, which this glibc's headers do not always bring along.
+constexpr uint64_t kIoprioWhoUser = 3;
+
 constexpr Condition always{0, Match::equals, 0, 0};
 constexpr Condition is(unsigned argument, uint64_t value) { return {argument, Match::equals, 0xffffffff, value}; }
 constexpr Condition has(unsigned argument, uint64_t bit) { return {argument, Match::equals, bit, bit}; }
+constexpr Condition type_is(uint64_t value) { return {1, Match::equals, 0xf, value}; }
 constexpr Condition above(unsigned argument, uint64_t value) { return {argument, Match::greater, 0, value}; }
 
 constexpr const char* kNamespaces = "makes namespaces, and with them capabilities";
@@ -161,6 +165,7 @@ constexpr const char* kInit = "starves or kills pid 1 of the jail";
 constexpr const char* kSetuid = "setuid and setgid files could outlive the jail in a shared directory";
 constexpr const char* kDevice = "a device node could outlive the jail in a shared directory";
 constexpr const char* kFamily = "the family is not in a network namespace, or is an attack surface that no notebook needs";
+constexpr const char* kType = "a socket type that only rare protocols have";
 constexpr const char* kProtocol = "asks the kernel to load the module of a rare protocol";
 
 constexpr ArgumentRow kRefusedArguments[] = {
@@ -174,6 +179,7 @@ constexpr ArgumentRow kRefusedArguments[] = {
     {"clone", has(0, CLONE_NEWCGROUP), always, EPERM, kNamespaces},
 
     {"ioctl", is(1, TIOCSTI), always, EPERM, "types into the terminal of somebody else"},
+    {"ioctl", is(1, TIOCSETD), always, EPERM, "loads line disciplines, a source of kernel bugs"},
     {"ioctl", is(1, TIOCLINUX), always, EPERM, "pastes into the console"},
     {"seccomp", has(1, SECCOMP_FILTER_FLAG_NEW_LISTENER), always, EPERM, "a listener could wave through what an older filter asks about"},
 
@@ -186,6 +192,8 @@ constexpr ArgumentRow kRefusedArguments[] = {
     {"setpriority", is(1, 1), always, EPERM, kInit},
     {"setpriority", is(0, PRIO_USER), always, EPERM, kInit},
     {"ioprio_set", is(1, 1), always, EPERM, kInit},
+    {"ioprio_set", is(0, kIoprioWhoUser), always, EPERM, "the host user's other processes have the same user id"},
+    {"ioprio_get", is(0, kIoprioWhoUser), always, EPERM, "tells about the host user's other processes"},
 
     {"chmod", has(1, S_ISUID), always, EPERM, kSetuid},
     {"chmod", has(1, S_ISGID), always, EPERM, kSetuid},
@@ -234,6 +242,15 @@ constexpr ArgumentRow kRefusedArguments[] = {
     {"socket", is(0, AF_SECURITY), always, EAFNOSUPPORT, kFamily},
     {"socket", is(0, AF_KEY), always, EAFNOSUPPORT, kFamily},
     {"socket", above(0, AF_NETLINK), always, EAFNOSUPPORT, "all later families, AF_PACKET, AF_ALG, AF_VSOCK (reaches the hypervisor) and AF_XDP among them"},
+    // The type is in the low four bits; SOCK_CLOEXEC and SOCK_NONBLOCK are above. What is left: SOCK_STREAM 1,
+    // SOCK_DGRAM 2, SOCK_RAW 3 (fails without capabilities, but netlink's is one) and SOCK_SEQPACKET 5; the
+    // kernel knows no 0.
+    {"socket", type_is(SOCK_RDM), always, EPERM, kType},
+    {"socket", type_is(SOCK_DCCP), always, EPERM, kType},
+    {"socket", type_is(7), always, EPERM, kType},
+    {"socket", {1, Match::equals, 8, 8}, always, EPERM, kType},
+    {"socket", type_is(SOCK_SEQPACKET), is(0, AF_INET), EPERM, kType},
+    {"socket", type_is(SOCK_SEQPACKET), is(0, AF_INET6), EPERM, kType},
     // NETLINK_ROUTE only: getifaddrs() and getaddrinfo() ask it. The others speak to the host's subsystems.
     {"socket", is(0, AF_NETLINK), above(2, 0), EPROTONOSUPPORT, "kernel subsystems other than NETLINK_ROUTE"},
     {"socket", is(2, IPPROTO_DCCP), always, EPROTONOSUPPORT, kProtocol},
