@@ -186,7 +186,7 @@ class NativeJail final : public Jail {
 
     Result<Counters> counters() override {
         if (cgroup_) return cgroup_->counters();
-        return sample_process_tree(init_->pid());
+        return sample_process_tree(init_->pid(), limits_.memory);
     }
 
     Result<void> refresh_view() override {

@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "base/sys.hpp"
 #include "jail/harness.hpp"
 #include "jail/policy/limits.hpp"
 
@@ -261,6 +262,47 @@ TEST_P(HardLimitsInside, CpuRateIsBounded) {
         const int64_t used = jail->counters().value().cpu_time_us - before;
         EXPECT_GT(used, 50'000);
         EXPECT_LT(used, 400'000) << "a quarter of a core, and one period of slack";
+    });
+}
+
+INSIDE(share_memory) {
+    const size_t size = number(arguments, 0) * kMiB;
+    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return errno;
+    std::memset(memory, 1, size);
+    for (size_t i = 0; i < number(arguments, 1); ++i)
+        if (::fork() == 0) {
+            size_t sum = 0;
+            for (size_t at = 0; at < size; at += 4096) sum += static_cast<const unsigned char*>(memory)[at];
+            ::pause();
+            ::_exit(static_cast<int>(sum));
+        }
+    std::cout << "ready" << std::endl;
+    while (true) ::pause();
+}
+
+// Many processes that share much make a walk over their pages slow; the session waits for the sample.
+TEST_P(SampledLimitsInside, SharedMemoryIsCountedOnceAndInTime) {
+    NEEDS_PROGRAM_INSIDE();
+    in_mode([](const Plan& plan) {
+        const auto limit = static_cast<int64_t>(plan.limits.memory.count);
+        for (const bool above : {false, true}) {
+            auto jail = Jail::start(plan).value();
+            auto pipe = sys::pipe().value();
+            auto spawned = command(inside_command("share_memory", {above ? "200" : "100", "24"}));
+            spawned.stdout_fd = pipe.second.get();
+            ASSERT_TRUE(jail->spawn(spawned));
+            char ready[8];
+            ASSERT_GT(::read(pipe.first.get(), ready, sizeof ready), 0);
+            std::this_thread::sleep_for(500ms);
+            for (int i = 0; i < 3; ++i) {
+                const auto begin = std::chrono::steady_clock::now();
+                const int64_t memory = jail->counters().value().memory_current;
+                EXPECT_LT(std::chrono::steady_clock::now() - begin, 300ms);
+                EXPECT_GE(memory, static_cast<int64_t>(100 * kMiB)) << "shared memory counts";
+                EXPECT_EQ(memory > limit, above) << memory;
+            }
+        }
     });
 }
 

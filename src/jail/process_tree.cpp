@@ -4,9 +4,13 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
+#include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/sys.hpp"
@@ -16,6 +20,8 @@ namespace {
 
 constexpr size_t kMaxFile = 256 * 1024;
 constexpr size_t kMaxProcesses = 16384;
+// For walks over pages in one sample; one walk, of a process below the limit, may begin just before its end.
+constexpr std::chrono::milliseconds kProportionalBudget{30};
 
 void append_children(pid_t pid, std::vector<pid_t>& processes) {
     const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
@@ -33,18 +39,44 @@ void append_children(pid_t pid, std::vector<pid_t>& processes) {
     ::closedir(dir);
 }
 
-/// Proportional set size, which counts pages shared after a fork once; resident size where the kernel hides
-/// it.
-int64_t memory_of(pid_t pid) {
-    const std::string process = "/proc/" + std::to_string(pid);
-    if (const auto rollup = sys::read_file(process + "/smaps_rollup", kMaxFile))
-        if (const size_t at = rollup->find("\nPss:"); at != std::string::npos)
-            return std::strtoll(rollup->c_str() + at + 5, nullptr, 10) * 1024;
-    const auto statm = sys::read_file(process + "/statm", kMaxFile);
+/// In bytes: what a process has mapped and present, shared memory included. Costs no walk over its pages.
+int64_t resident_of(pid_t pid) {
+    const auto statm = sys::read_file("/proc/" + std::to_string(pid) + "/statm", kMaxFile);
     const size_t space = statm ? statm->find(' ') : std::string::npos;
     return space == std::string::npos
                ? 0
                : std::strtoll(statm->c_str() + space, nullptr, 10) * ::sysconf(_SC_PAGESIZE);
+}
+
+/// In bytes: each page divided by the number of its users; 0 where the kernel hides it. Walks all pages.
+int64_t proportional_of(pid_t pid) {
+    const auto rollup = sys::read_file("/proc/" + std::to_string(pid) + "/smaps_rollup", kMaxFile);
+    const size_t at = rollup ? rollup->find("\nPss:") : std::string::npos;
+    return at == std::string::npos ? 0 : std::strtoll(rollup->c_str() + at + 5, nullptr, 10) * 1024;
+}
+
+/// Resident sizes count what processes share (after a fork: almost everything) once for each. Where their sum
+/// is below the limit that settles it. Above it only what is certain counts, so that nobody is killed for
+/// pages that were counted twice: the largest process, or the proportional sizes that there was time for.
+int64_t memory_of(std::vector<pid_t> processes, int64_t limit) {
+    int64_t sum = 0;
+    int64_t largest = 0;
+    for (const pid_t pid : processes) {
+        const int64_t resident = resident_of(pid);
+        sum += resident;
+        largest = std::max(largest, resident);
+    }
+    if (sum <= limit) return sum;
+    if (largest > limit) return largest;
+    // In random order: with time for a part only, nobody can hide behind others that take long.
+    std::shuffle(processes.begin(), processes.end(), std::minstd_rand(std::random_device()()));
+    const auto deadline = std::chrono::steady_clock::now() + kProportionalBudget;
+    int64_t proportional = 0;
+    for (const pid_t pid : processes) {
+        proportional += proportional_of(pid);
+        if (proportional > limit || std::chrono::steady_clock::now() > deadline) break;
+    }
+    return std::max(proportional, largest);
 }
 
 /// Own time and that of children that were waited for, in microseconds.
@@ -66,19 +98,16 @@ int64_t cpu_time_of(pid_t pid) {
 
 }  // namespace
 
-Result<Counters> sample_process_tree(pid_t root) {
+Result<Counters> sample_process_tree(pid_t root, Bytes memory_limit) {
     if (::access(("/proc/" + std::to_string(root)).c_str(), F_OK) != 0)
         return errno_error("look at process " + std::to_string(root));
     std::vector<pid_t> processes{root};
     for (size_t i = 0; i < processes.size() && processes.size() < kMaxProcesses; ++i)
         append_children(processes[i], processes);
     Counters counters;
-    counters.memory_current = 0;
     counters.cpu_time_us = 0;
-    for (const pid_t pid : processes) {
-        counters.memory_current += memory_of(pid);
-        counters.cpu_time_us += cpu_time_of(pid);
-    }
+    for (const pid_t pid : processes) counters.cpu_time_us += cpu_time_of(pid);
+    counters.memory_current = memory_of(std::move(processes), static_cast<int64_t>(memory_limit.count));
     return counters;
 }
 
