@@ -28,6 +28,9 @@ constexpr int64_t kCpuPeriodUs = 100'000;
 // Version 1 charges memory+swap first and does not count refusals there (seen on 6.18). A little more than
 // the memory limit lets that one be hit, and counted, first; it is all that can ever be swapped out.
 constexpr uint64_t kSwapSlack = 1 << 20;
+// On top of the memory limit, so a part of it; beyond it senders wait.
+constexpr uint64_t kTcpShare = 4;
+constexpr const char* kTcpLimit = "memory.kmem.tcp.limit_in_bytes";
 // Ends the name of the leaf in which the kernel process itself stands (version 2).
 constexpr std::string_view kOwnLeaf = "-kernel";
 // pid 1 is not the user's.
@@ -219,6 +222,10 @@ class CgroupV1 final : public Cgroup {
             TRY(set_limit(with_swap, std::to_string(limits.memory.count + kSwapSlack)));
         else
             TRY(set_limit(memory_->file("memory.swappiness"), "0"));
+        // Version 1 does not charge what waits in TCP sockets to the memory limit: it has a counter of its own.
+        const std::string tcp = memory_->file(kTcpLimit);
+        if (::access(tcp.c_str(), F_OK) == 0)
+            TRY(set_limit(tcp, std::to_string(limits.memory.count / kTcpShare)));
         TRY(set_limit(pids_->file("pids.max"), process_limit(limits)));
         if (cpu_) {
             TRY(set_limit(cpu_->file("cpu.cfs_period_us"), std::to_string(kCpuPeriodUs)));

@@ -11,6 +11,7 @@
 #include "base/sys.hpp"
 #include "jail/cgroup_host.hpp"
 #include "jail/harness.hpp"
+#include "jail/probes.hpp"
 
 namespace cellblock::jail::testing {
 namespace {
@@ -84,6 +85,11 @@ TEST(CgroupName, TellsWhetherItsOwnerLives) {
         EXPECT_FALSE(is_stale_cgroup(foreign)) << foreign;
 }
 
+CgroupHost own_host() {
+    return parse_cgroup_host(sys::read_file("/proc/self/cgroup", 1 << 16).value(),
+                             sys::read_file("/proc/self/mountinfo", 1 << 20).value());
+}
+
 class CgroupsInMode : public JailTest {};
 INSTANTIATE_IN_MODES(CgroupsInMode, modes_of(Level::full));
 
@@ -96,6 +102,13 @@ TEST_P(CgroupsInMode, LimitsAreKeptAndTheCgroupGoesWithItsOwner) {
             auto cgroup = Cgroup::create(limits, 7);
             ASSERT_TRUE(cgroup) << cgroup.error().sentence();
             EXPECT_GT(footprint().cgroups, before.cgroups);
+            if (const auto host = own_host(); host.v1.contains("memory")) {
+                const std::string tcp = host.v1.at("memory") + "/" + cgroup_name(::getpid(), own_start_time(), 7) +
+                                        "/memory.kmem.tcp.limit_in_bytes";
+                if (::access(tcp.c_str(), F_OK) == 0) {
+                    EXPECT_LE(std::stoull(sys::read_file(tcp, 64).value()), limits.memory.count / 4);
+                }
+            }
             const Counters counters = (*cgroup)->counters().value();
             EXPECT_GE(counters.memory_current, 0);
             EXPECT_EQ(counters.memory_limit_hits, 0);
@@ -117,6 +130,8 @@ TEST(Cgroups, WithoutDelegationTheErrorNamesTheRemedy) {
         if (::setresgid(54321, 54321, 54321) != 0 || ::setresuid(54321, 54321, 54321) != 0) std::_Exit(3);
         auto cgroup = Cgroup::create(Limits{}, 0);
         if (cgroup) std::_Exit(4);
+        for (const Probe& probe : probe_host())
+            if (probe.finding.find("4294967295") != std::string::npos) std::_Exit(6);
         const std::string& remedy = cgroup.error().remedy();
         const bool named = remedy.find("cellblock delegate") != std::string::npos ||      // version 1
                            remedy.find("login session of systemd") != std::string::npos;  // version 2
