@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -258,18 +259,24 @@ TEST_P(JailLife, LosingInitIsAnEventAndTheEnd) {
 TEST_P(JailLife, DiesWithTheKernelProcess) {
     in_mode([](const Plan& plan) {
         auto [reader, writer] = sys::pipe().value();
+        // Everything inside holds its end: closed only when the last is dead.
+        auto [all_gone, held] = sys::pipe().value();
         const pid_t kernel = ::fork();
         if (kernel == 0) {
             // Started from a thread that has ended: PR_SET_PDEATHSIG would have killed the jail by now.
             std::unique_ptr<Jail> jail;
             std::thread([&] { jail = start(plan); }).join();
-            if (!jail->spawn(command({"/bin/sh", "-c", "setsid sleep 1000 & trap '' HUP TERM; sleep 1000"})))
-                std::_Exit(1);
+            auto busy = command({"/bin/sh", "-c",
+                                 "trap '' HUP TERM; for i in 1 2 3 4 5 6 7 8; do setsid sleep 1000 & "
+                                 "(while :; do :; done) & done; sleep 1000"});
+            busy.stdout_fd = held.get();
+            if (!jail->spawn(busy)) std::_Exit(1);
             std::this_thread::sleep_for(50ms);
             const pid_t worker = jail->worker_pid();
             [[maybe_unused]] const ssize_t n = ::write(writer.get(), &worker, sizeof worker);
             ::pause();
         }
+        held.reset();
         pid_t worker = 0;
         ASSERT_EQ(::read(reader.get(), &worker, sizeof worker), static_cast<ssize_t>(sizeof worker));
         const UniqueFd pidfd = sys::pidfd_open(worker).value();
@@ -278,6 +285,9 @@ TEST_P(JailLife, DiesWithTheKernelProcess) {
         const auto begin = Clock::now();
         while (::kill(worker, 0) == 0 && Clock::now() - begin < 1s) std::this_thread::sleep_for(1ms);
         EXPECT_EQ(::kill(worker, 0), -1) << "still there after a second";
+        pollfd entry{all_gone.get(), POLLIN, 0};
+        EXPECT_EQ(::poll(&entry, 1, 1000), 1) << "its children live on";
+        EXPECT_EQ(entry.revents & POLLHUP, POLLHUP);
         // Its cgroup goes with the next start of anybody.
         auto next = start(plan);
         Footprint now = footprint();
