@@ -222,7 +222,8 @@ class CgroupV1 final : public Cgroup {
             TRY(set_limit(with_swap, std::to_string(limits.memory.count + kSwapSlack)));
         else
             TRY(set_limit(memory_->file("memory.swappiness"), "0"));
-        // Version 1 does not charge what waits in TCP sockets to the memory limit: it has a counter of its own.
+        // Version 1 does not charge what waits in TCP sockets to the memory limit: it has a counter of its
+        // own.
         const std::string tcp = memory_->file(kTcpLimit);
         if (::access(tcp.c_str(), F_OK) == 0)
             TRY(set_limit(tcp, std::to_string(limits.memory.count / kTcpShare)));

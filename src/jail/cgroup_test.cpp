@@ -103,7 +103,8 @@ TEST_P(CgroupsInMode, LimitsAreKeptAndTheCgroupGoesWithItsOwner) {
             ASSERT_TRUE(cgroup) << cgroup.error().sentence();
             EXPECT_GT(footprint().cgroups, before.cgroups);
             if (const auto host = own_host(); host.v1.contains("memory")) {
-                const std::string tcp = host.v1.at("memory") + "/" + cgroup_name(::getpid(), own_start_time(), 7) +
+                const std::string tcp = host.v1.at("memory") + "/" +
+                                        cgroup_name(::getpid(), own_start_time(), 7) +
                                         "/memory.kmem.tcp.limit_in_bytes";
                 if (::access(tcp.c_str(), F_OK) == 0) {
                     EXPECT_LE(std::stoull(sys::read_file(tcp, 64).value()), limits.memory.count / 4);

@@ -2,8 +2,8 @@
 // This is what the rest of Cellblock knows of isolation. Mechanism only: it reports, it never logs or decides
 // about cells.
 //
-// A Jail has no locks: one thread at a time. Nothing blocks longer than the timeouts below. When the process that made
-// it dies, however it dies, so does everything inside.
+// A Jail has no locks: one thread at a time. Nothing blocks longer than the timeouts below. When the process
+// that made it dies, however it dies, so does everything inside.
 #pragma once
 
 #include <sys/types.h>
@@ -69,8 +69,9 @@ struct Plan {
     std::string name;           ///< host name inside; [a-z0-9-]{1,32}
 };
 
-/// What to execute as the worker. Descriptors stay the caller's; the jail's copies are closed with the process.
-/// When the kernel process is root, pipes among them are given to the jail's user, so that /dev/stdout can be opened.
+/// What to execute as the worker. Descriptors stay the caller's; the jail's copies are closed with the
+/// process. When the kernel process is root, pipes among them are given to the jail's user, so that
+/// /dev/stdout can be opened.
 struct Command {
     std::vector<std::string> argv;         ///< argv[0] is the path inside the jail
     std::vector<std::string> environment;  ///< "NAME=value", complete
@@ -89,10 +90,10 @@ struct Exit {
 
 /// Readings since the jail was made. Monotonic except where said; -1 where this host cannot tell.
 struct Counters {
-    int64_t memory_current = -1;     ///< bytes; goes up and down
-    int64_t memory_peak = -1;        ///< bytes
-    int64_t memory_limit_hits = -1;  ///< times that an allocation failed against our own limit
-    int64_t oom_kills = -1;          ///< processes of this jail that the OOM killer took, for whosever limit
+    int64_t memory_current = -1;      ///< bytes; goes up and down
+    int64_t memory_peak = -1;         ///< bytes
+    int64_t memory_limit_hits = -1;   ///< times that an allocation failed against our own limit
+    int64_t oom_kills = -1;           ///< processes of this jail that the OOM killer took, for whosever limit
     int64_t process_limit_hits = -1;  ///< forks refused by pids.max
     int64_t cpu_time_us = -1;         ///< CPU time of the whole tree, in microseconds
 };
@@ -121,11 +122,12 @@ class Jail {
     virtual Result<void> spawn(const Command& command) = 0;
     /// Signals the worker's process group (children that left the group are not reached).
     virtual Result<void> signal_worker(int signal) = 0;
-    /// SIGKILLs everything inside except pid 1 and waits until it is gone. Scratch files stay. On an error the jail is
-    /// dead: init_lost follows.
+    /// SIGKILLs everything inside except pid 1 and waits until it is gone. Scratch files stay. On an error
+    /// the jail is dead: init_lost follows.
     virtual Result<void> kill_all() = 0;
-    /// Makes what the host has renamed, added or removed in the mounts visible. Without it, names that were looked
-    /// up inside before stay as they were then: call it before every cell. Contents of files are always current.
+    /// Makes what the host has renamed, added or removed in the mounts visible. Without it, names that were
+    /// looked up inside before stay as they were then: call it before every cell. Contents of files are
+    /// always current.
     virtual Result<void> refresh_view() { return {}; }
     /// Reads the cgroup (or, at level `namespaced`, samples the process tree).
     virtual Result<Counters> counters() = 0;

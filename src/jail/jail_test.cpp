@@ -2,8 +2,8 @@
 #include "jail/jail.hpp"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

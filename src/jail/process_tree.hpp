@@ -8,8 +8,8 @@
 
 namespace cellblock::jail {
 
-/// Memory and CPU time of `root` and all its descendants. What changes while it is read is passed over. Memory
-/// below the limit is an upper bound; above it, a lower bound that was found in bounded time.
+/// Memory and CPU time of `root` and all its descendants. What changes while it is read is passed over.
+/// Memory below the limit is an upper bound; above it, a lower bound that was found in bounded time.
 Result<Counters> sample_process_tree(pid_t root, Bytes memory_limit);
 
 }  // namespace cellblock::jail

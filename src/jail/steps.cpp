@@ -125,7 +125,8 @@ std::string_view remedy(Step step, int error) {
                 return "It does not exist (any more): install the kernel again for this environment.";
             if (error == EACCES) return "Your user may not read it.";
             if (error == EINVAL)
-                return "It cannot be shown through an overlay, which keeps the host's sockets and locks out of "
+                return "It cannot be shown through an overlay, which keeps the host's sockets and locks out "
+                       "of "
                        "reach: a file system is mounted below it, or its own cannot be a layer (vfat, for "
                        "example). Use a directory without mounts below it, on an ordinary file system.";
             if (error == ENODEV || error == EPERM || error == ENOSYS)

@@ -1,5 +1,5 @@
-// From evidence to verdict. The order of the questions matters: what we did ourselves comes first, then what the
-// kernel's counters prove, then the wait status, which the jailed code can choose freely.
+// From evidence to verdict. The order of the questions matters: what we did ourselves comes first, then what
+// the kernel's counters prove, then the wait status, which the jailed code can choose freely.
 #include "jail/verdict.hpp"
 
 #include <csignal>
@@ -8,16 +8,26 @@ namespace cellblock::jail {
 
 std::string_view to_text(Verdict verdict) {
     switch (verdict) {
-        case Verdict::ok: return "ok";
-        case Verdict::error: return "error";
-        case Verdict::limit_memory: return "limit.memory";
-        case Verdict::limit_wall_time: return "limit.wall_time";
-        case Verdict::host_oom: return "host.oom";
-        case Verdict::worker_exited: return "worker.exited";
-        case Verdict::worker_killed: return "worker.killed";
-        case Verdict::worker_crashed: return "worker.crashed";
-        case Verdict::protocol_violation: return "protocol.violation";
-        case Verdict::jail_lost: return "jail.lost";
+        case Verdict::ok:
+            return "ok";
+        case Verdict::error:
+            return "error";
+        case Verdict::limit_memory:
+            return "limit.memory";
+        case Verdict::limit_wall_time:
+            return "limit.wall_time";
+        case Verdict::host_oom:
+            return "host.oom";
+        case Verdict::worker_exited:
+            return "worker.exited";
+        case Verdict::worker_killed:
+            return "worker.killed";
+        case Verdict::worker_crashed:
+            return "worker.crashed";
+        case Verdict::protocol_violation:
+            return "protocol.violation";
+        case Verdict::jail_lost:
+            return "jail.lost";
     }
     return "unknown";
 }
@@ -31,7 +41,8 @@ Verdict judge(const Evidence& evidence) {
     if (evidence.kill_reason == KillReason::memory) return Verdict::limit_memory;
     if (evidence.kill_reason == KillReason::protocol_violation) return Verdict::protocol_violation;
     if (evidence.kill_reason == KillReason::link_closed) return Verdict::worker_exited;
-    // An exit status cannot prove a kill by the OOM killer: os._exit(137) and os.kill(…, 9) look alike outside.
+    // An exit status cannot prove a kill by the OOM killer: os._exit(137) and os.kill(…, 9) look alike
+    // outside.
     const bool killed = evidence.init_lost || (evidence.exit && evidence.exit->signal == SIGKILL);
     if (killed && evidence.oom_kills > 0)
         return evidence.memory_limit_hits > 0 ? Verdict::limit_memory : Verdict::host_oom;
@@ -39,13 +50,16 @@ Verdict judge(const Evidence& evidence) {
     // Our alarm interrupts with SIGINT first; a process that does not handle it dies of it.
     if (evidence.wall_time_passed && evidence.exit->signal == SIGINT) return Verdict::limit_wall_time;
     switch (evidence.exit->signal) {
-        case 0: return Verdict::worker_exited;
+        case 0:
+            return Verdict::worker_exited;
         case SIGKILL:
         case SIGTERM:
         case SIGHUP:
         case SIGINT:
-        case SIGQUIT: return Verdict::worker_killed;
-        default: return Verdict::worker_crashed;
+        case SIGQUIT:
+            return Verdict::worker_killed;
+        default:
+            return Verdict::worker_crashed;
     }
 }
 

@@ -1,5 +1,5 @@
-// Verdict: in one word, how a cell (or program) ended, decided from evidence by a pure function. The words are part
-// of Cellblock's interface: replies, audit records, metrics and docs/verdicts.md use the same ones.
+// Verdict: in one word, how a cell (or program) ended, decided from evidence by a pure function. The words
+// are part of Cellblock's interface: replies, audit records, metrics and docs/verdicts.md use the same ones.
 #pragma once
 
 #include <chrono>
@@ -14,14 +14,14 @@
 namespace cellblock::jail {
 
 enum class Verdict {
-    ok,                  ///< ended by itself without an exception
-    error,               ///< ended by itself with an exception of its own
-    limit_memory,        ///< "limit.memory": the kernel killed it for our memory limit
-    limit_wall_time,     ///< "limit.wall_time": ran longer than allowed
-    host_oom,            ///< "host.oom": killed for a memory shortage that was not our limit
-    worker_exited,       ///< "worker.exited": the interpreter ended or was replaced (os._exit, exec)
-    worker_killed,       ///< "worker.killed": SIGKILL or SIGTERM … that was not ours: by itself or from outside
-    worker_crashed,      ///< "worker.crashed": a fatal signal such as SIGSEGV
+    ok,               ///< ended by itself without an exception
+    error,            ///< ended by itself with an exception of its own
+    limit_memory,     ///< "limit.memory": the kernel killed it for our memory limit
+    limit_wall_time,  ///< "limit.wall_time": ran longer than allowed
+    host_oom,         ///< "host.oom": killed for a memory shortage that was not our limit
+    worker_exited,    ///< "worker.exited": the interpreter ended or was replaced (os._exit, exec)
+    worker_killed,   ///< "worker.killed": SIGKILL or SIGTERM … that was not ours: by itself or from outside
+    worker_crashed,  ///< "worker.crashed": a fatal signal such as SIGSEGV
     protocol_violation,  ///< "protocol.violation": broke the rules of the worker protocol
     jail_lost,           ///< "jail.lost": pid 1 of the jail is gone
 };
@@ -31,18 +31,19 @@ std::string_view to_text(Verdict verdict);
 /// Why we ourselves killed the worker; recorded before the signal is sent.
 enum class KillReason {
     wall_time,
-    memory,       ///< sampled above the limit, where no cgroup enforces it
+    memory,  ///< sampled above the limit, where no cgroup enforces it
     protocol_violation,
-    link_closed,  ///< the process lives but gave up its link: exec over the interpreter, close of descriptor 3
+    link_closed,  ///< the process lives but gave up its link: exec over the interpreter, close of descriptor
+                  ///< 3
 };
 
 /// What is known when a cell has ended. Counter values are differences since the cell began.
 struct Evidence {
-    bool replied = false;                    ///< the worker itself answered the request
+    bool replied = false;  ///< the worker itself answered the request
     bool replied_with_error = false;
-    bool wall_time_passed = false;           ///< the alarm went off (and the cell was interrupted)
+    bool wall_time_passed = false;  ///< the alarm went off (and the cell was interrupted)
     std::optional<KillReason> kill_reason;
-    std::optional<Exit> exit;                ///< how the worker ended, when it did
+    std::optional<Exit> exit;  ///< how the worker ended, when it did
     bool init_lost = false;
     int64_t oom_kills = 0;
     int64_t memory_limit_hits = 0;

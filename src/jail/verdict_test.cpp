@@ -41,7 +41,8 @@ TEST(Judge, ReportsWhatTheEvidenceProves) {
     Evidence child_died = died(1, 0);
     child_died.oom_kills = 1;
     child_died.memory_limit_hits = 1;
-    rows.push_back({"a child was OOM-killed, then the worker exited by itself", child_died, Verdict::worker_exited});
+    rows.push_back(
+        {"a child was OOM-killed, then the worker exited by itself", child_died, Verdict::worker_exited});
 
     rows.push_back({"os._exit(137) is not a kill", died(137, 0), Verdict::worker_exited});
     rows.push_back({"os._exit(0)", died(0, 0), Verdict::worker_exited});

@@ -56,8 +56,8 @@ struct View {
     std::string scratch_inodes;
     std::string shared_memory_size;
     int proc_fd = -1;  ///< child: detached mount of the jail's /proc
-    /// Child: one overlay's fsopen(2) context for each shown directory, by which the parent can refresh it. As
-    /// many as there are shown directories; -1 until made.
+    /// Child: one overlay's fsopen(2) context for each shown directory, by which the parent can refresh it.
+    /// As many as there are shown directories; -1 until made.
     std::vector<int> context_fds;
 };
 

@@ -142,8 +142,8 @@ int make_overlay(int& context_fd) {
 }
 
 // Through an overlay and not bound: its inodes are not the host's, so that no socket in it has a listener, no
-// FIFO another end and no lock another holder. The layer is read with our own rights, which reach no file that
-// the host does not let this user id read.
+// FIFO another end and no lock another holder. The layer is read with our own rights, which reach no file
+// that the host does not let this user id read.
 int show_directory(const ViewStep& step, const HostTree& tree, int& context_fd) {
     if (const int e = make_path(step.path.c_str(), true); e < 0) return e;
     if (const int e = attach(tree.fd, kTreeLayer); e < 0) return e;
@@ -272,10 +272,10 @@ int show_environment(View& view, const char*& detail) {
     size_t shown = 0;
     for (const ViewStep& step : view.environment) {
         detail = step.path.c_str();
-        const int e = step.kind == ViewStep::Kind::shown_directory
-                          ? show_directory(step, view.trees[static_cast<size_t>(step.tree)],
-                                           view.context_fds[shown++])
-                          : build(view, step);
+        const int e =
+            step.kind == ViewStep::Kind::shown_directory
+                ? show_directory(step, view.trees[static_cast<size_t>(step.tree)], view.context_fds[shown++])
+                : build(view, step);
         if (e < 0) return e;
     }
     detail = kLayers;

@@ -350,7 +350,8 @@ TEST_P(ViewInside, SocketsFifosAndLocksOfTheHostAreOutOfReach) {
         ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
         ASSERT_EQ(::listen(listener.get(), 4), 0);
         ASSERT_EQ(::mkfifo((shown + "/fifo").c_str(), 0666), 0);
-        for (const char* name : {"/socket", "/fifo", "/locked", ""}) fs::permissions(shown + name, fs::perms(0777));
+        for (const char* name : {"/socket", "/fifo", "/locked", ""})
+            fs::permissions(shown + name, fs::perms(0777));
         const UniqueFd reader(::open((shown + "/fifo").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
         ASSERT_TRUE(reader.valid());
         std::vector<UniqueFd> locks;
@@ -379,9 +380,10 @@ TEST_P(ViewInside, AnOverlayOpensNothingThatTheHostKeepsClosed) {
     in_mode([&](Plan plan) {
         plan.mounts.push_back({dir.path(), "/opt/shown"});
         auto jail = Jail::start(plan).value();
-        EXPECT_EQ(shell(*jail, "cat /opt/shown/open /opt/shown/file /opt/shown/closed/file; ls /opt/shown/closed")
-                      .output,
-                  "shown");
+        EXPECT_EQ(
+            shell(*jail, "cat /opt/shown/open /opt/shown/file /opt/shown/closed/file; ls /opt/shown/closed")
+                .output,
+            "shown");
         EXPECT_EQ(shell(*jail, "cat /opt/shown/file").errors, "cat: /opt/shown/file: Permission denied\n");
         EXPECT_NE(shell(*jail, "chmod 644 /opt/shown/open; touch /opt/shown/open").exit.code, 0);
     });

@@ -82,7 +82,7 @@ void Iopub::read_subscriptions() {
     zmq::message_t event;
     // Anybody who can connect can subscribe, endlessly: never at the expense of everything else.
     for (int i = 0; i < kSubscriptionsAtOnce && socket_.recv(event, zmq::recv_flags::dontwait); ++i) {
-        if (event.size() == 0 || event.data<char>()[0] != 1 || backlogged()) continue;
+        if (event.empty() || event.data<char>()[0] != 1 || backlogged()) continue;
         publish(make_welcome_(std::string(event.data<char>() + 1, event.size() - 1)));
     }
 }

@@ -202,6 +202,7 @@ void Session::forward(std::shared_ptr<const protocol::Request> request, std::fun
     Reply reply = failed_reply(id, Verdict::jail_lost,
                                {"SandboxUnavailable", "The Python process is being started; try again."},
                                last_execution_count());
+    // NOLINTNEXTLINE(bugprone-use-after-move): it was moved only when ready
     loop_.post([reply = std::move(reply), done = std::move(done)] { done(reply); });
 }
 

@@ -106,6 +106,7 @@ std::string Session::on_reply(protocol::UpFrame& frame) {
         }
     }
     if (asked_input) host_.forget_input(frame.id);
+    // NOLINTNEXTLINE(bugprone-use-after-move): where it was moved before, there is no `done`
     if (done) done(std::move(reply));
     return "";
 }
