@@ -64,6 +64,12 @@ Iopub::Iopub(zmq::socket_t socket, const protocol::Signer& signer, std::function
       make_welcome_(std::move(make_welcome)) {}
 
 void Iopub::publish(protocol::Message message) {
+    // A new subscriber hears its welcome first (JEP 65), also when this message is quicker than the loop.
+    read_subscriptions();
+    enqueue(std::move(message));
+}
+
+void Iopub::enqueue(protocol::Message message) {
     Encoded encoded{protocol::encode(std::move(message), signer_)};
     if (backlog_.empty() && try_send(encoded)) return;
     for (const std::string& frame : encoded.frames) encoded.size += frame.size();
@@ -83,7 +89,7 @@ void Iopub::read_subscriptions() {
     // Anybody who can connect can subscribe, endlessly: never at the expense of everything else.
     for (int i = 0; i < kSubscriptionsAtOnce && socket_.recv(event, zmq::recv_flags::dontwait); ++i) {
         if (event.empty() || event.data<char>()[0] != 1 || backlogged()) continue;
-        publish(make_welcome_(std::string(event.data<char>() + 1, event.size() - 1)));
+        enqueue(make_welcome_(std::string(event.data<char>() + 1, event.size() - 1)));
     }
 }
 

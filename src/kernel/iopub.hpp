@@ -54,6 +54,7 @@ class Iopub {
         std::vector<std::string> frames;
         size_t size = 0;
     };
+    void enqueue(protocol::Message message);
     void read_subscriptions();
     void flush();
     bool try_send(Encoded& message);
