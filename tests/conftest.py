@@ -111,10 +111,13 @@ class _kernels:
 
     def __exit__(self, kind, error, trace):
         problems = []
-        for kernel in self.started:
+        for kernel in reversed(self.started):
             try:
                 # ipykernel is the reference for the protocol, not for tidiness.
-                kernel.close() if self.spec.name == "cellblock" or "cellblock" in kernel.argv[0] else kernel.discard()
+                if self.spec.name == "python3":
+                    kernel.discard()
+                else:
+                    kernel.close()
             except Exception as problem:
                 problems.append(problem)
         if problems:

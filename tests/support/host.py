@@ -72,6 +72,7 @@ class Family:
         self.seen = {}
         self.namespaces = set()
         self.cgroups = set()
+        self.looked_for_leftovers_at = None
 
     def look(self):
         try:
@@ -94,7 +95,10 @@ class Family:
         for process in psutil.process_iter():
             try:
                 known = self.seen.get(process.pid) == process.create_time()
-                if process.pid != self.pid and (known or _namespace(process.pid, "pid") in self.namespaces):
+                # Linux gives numbers of namespaces to new ones; what was born later is somebody else's.
+                ours = (_namespace(process.pid, "pid") in self.namespaces
+                        and process.create_time() <= (self.looked_for_leftovers_at or time.time()))
+                if process.pid != self.pid and (known or ours):
                     if process.status() != psutil.STATUS_ZOMBIE:
                         found.append(process)
             except psutil.NoSuchProcess:
@@ -107,6 +111,7 @@ class Family:
         return [kernel, *kernel.children(recursive=True)]
 
     def leftovers(self):
+        self.looked_for_leftovers_at = self.looked_for_leftovers_at or time.time()
         deadline = time.monotonic() + GONE_WITHIN
         while True:
             left = [f"process {p.pid} {' '.join(p.cmdline())!r}" for p in self.living()]
