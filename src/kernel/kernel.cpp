@@ -31,8 +31,8 @@ Kernel::~Kernel() {
 }
 
 int Kernel::run() {
-    // No `starting` status: whoever subscribes while it is being sent would hear it before its iopub_welcome (JEP 65),
-    // and who subscribes later does not hear it at all.
+    // No `starting` status: whoever subscribes while it is being sent would hear it before its iopub_welcome
+    // (JEP 65), and who subscribes later does not hear it at all.
     shell_->push([this] { wait_for_worker(); });
     shell_->start();
     control_->start();
