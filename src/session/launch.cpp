@@ -1,6 +1,9 @@
 // Paths are resolved and checked here; the jail mounts them as they are.
 #include "session/launch.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -57,6 +60,12 @@ std::string place_notebook_dir(NotebookDir choice, jail::Plan& plan) {
     std::error_code error;
     const fs::path here = fs::current_path(error);
     if (error) return std::string(kHome);
+    // Root's jail has a user of its own, to whom a private directory of root's is closed: it could not even
+    // be entered.
+    struct stat status {};
+    if (::stat(here.c_str(), &status) != 0) return std::string(kHome);
+    constexpr mode_t kOpenToAll = S_IROTH | S_IXOTH;
+    if (::geteuid() == 0 && (status.st_mode & kOpenToAll) != kOpenToAll) return std::string(kHome);
     const std::vector<std::string> homes = read_host_facts().homes;
     ShownPaths shown(homes);
     // What would show a home directory as a whole, or parts of the system, is simply not shown.
