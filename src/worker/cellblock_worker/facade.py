@@ -1,6 +1,13 @@
-"""`get_ipython().kernel`: what libraries read from ipykernel's kernel object, over our own parts."""
+"""`get_ipython().kernel`: what libraries read from ipykernel's kernel object, over our own parts.
 
+The classes carry ipykernel's names; `ipykernel.kernelbase` and `ipykernel.ipkernel` hand them out, see standins.py.
+"""
+
+import sys
 import threading
+
+from traitlets import Any, default
+from traitlets.config import SingletonConfigurable
 
 from . import messages, requests
 
@@ -9,7 +16,9 @@ class Session:
     """`kernel.session.send(...)` as far as it makes sense without sockets: everything goes to iopub."""
 
     session = messages.KERNEL_ID
+    bsession = session.encode()
     username = "username"
+    key = b""  # The front ends' key never enters the jail.
 
     def __init__(self, link):
         self._link = link
@@ -32,21 +41,35 @@ class Session:
         return message
 
 
-class Kernel:
+class Kernel(SingletonConfigurable):
+    """Created once, by main.py. A subclass can be written, as for a kernel of another language, but not run in here."""
+
     implementation = "ipython"
+    language = "python"
+    language_version = sys.version.split()[0]
     ident = messages.KERNEL_ID
     eventloop = None
     int_id = -1
     shell = None  # set once there is one
+    shell_stream = control_stream = iopub_socket = iopub_thread = stdin_socket = None
+    log = Any()
 
-    def __init__(self, link, stdin):
+    def __init__(self, link=None, stdin=None, **kwargs):
+        super().__init__(**kwargs)
+        if link is None:
+            raise RuntimeError("this notebook's kernel runs already, and another cannot be started within it")
         self.link = link
         self.session = Session(link)
-        self.iopub_socket = self.stdin_socket = None
         self._stdin = stdin
+        # Message types and what would handle them. Our own handlers stay in force: a jail answers its kernel only.
         self.shell_handlers = {}
         self.control_handlers = {}
-        self.log = _LazyLog()
+
+    @default("log")
+    def _log_default(self):
+        import logging
+
+        return logging.getLogger("ipykernel")
 
     @property
     def io_loop(self):
@@ -55,12 +78,40 @@ class Kernel:
         return asyncio.get_event_loop()
 
     @property
+    def parent_app(self):
+        from ipykernel.kernelapp import IPKernelApp
+
+        return IPKernelApp.instance()
+
+    @property
     def execution_count(self):
         return self.shell.execution_count
+
+    @execution_count.setter
+    def execution_count(self, count):
+        self.shell.execution_count = count
 
     @property
     def user_ns(self):
         return self.shell.user_ns
+
+    @property
+    def user_module(self):
+        return self.shell.user_module
+
+    @property
+    def profile_dir(self):
+        return self.shell.profile_dir
+
+    @property
+    def banner(self):
+        return self.shell.banner
+
+    @property
+    def implementation_version(self):
+        from IPython.core.release import version
+
+        return version
 
     @property
     def comm_manager(self):
@@ -96,6 +147,9 @@ class Kernel:
                       metadata=None, channel=None):
         return self.session.send(stream, msg_or_type, content, self.get_parent(), ident, buffers, track, header, metadata)
 
+    def _topic(self, topic):
+        return messages.topic(topic).encode()
+
     def do_shutdown(self, restart):
         self.shell.exit_now = True
         return {"status": "ok", "restart": restart}
@@ -105,12 +159,9 @@ class Kernel:
         return threading.main_thread()
 
 
-class _LazyLog:
-    def __getattr__(self, name):
-        import logging
-
-        return getattr(logging.getLogger("ipykernel"), name)
+class IPythonKernel(Kernel):
+    pass
 
 
-Kernel.__module__ = "ipykernel.ipkernel"
-Kernel.__qualname__ = Kernel.__name__ = "IPythonKernel"
+Kernel.__module__ = "ipykernel.kernelbase"
+IPythonKernel.__module__ = "ipykernel.ipkernel"

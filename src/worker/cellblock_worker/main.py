@@ -9,6 +9,7 @@ KERNEL_FD = 3
 PROTOCOL = 1
 NO_IPYTHON = 3  # exit status
 NOT_STARTED_BY_A_KERNEL = 4
+BAD_OPTION = 5
 
 
 def start():
@@ -20,8 +21,7 @@ def start():
         return NOT_STARTED_BY_A_KERNEL
     if not has_ipython():
         return NO_IPYTHON
-    serve(link)
-    return 0
+    return serve(link)
 
 
 def open_link():
@@ -53,11 +53,13 @@ def serve(link):
     import atexit
     import threading
 
-    from . import comms, descriptors, requests, shell
+    from traitlets import TraitError
+
+    from . import comms, descriptors, requests, shell, standins
     from .dispatch import Dispatcher
     from .eventloop import SHUTDOWN, MainLoop
     from .execution import Executor
-    from .facade import Kernel
+    from .facade import IPythonKernel
     from .forks import Forks
     from .interrupts import Interrupts
     from .stdin import Stdin
@@ -75,11 +77,17 @@ def serve(link):
     stdin.install()
     debugger_can_be_interrupted()
 
-    kernel = Kernel(link, stdin)
-    kernel.shell = shell.make_shell(kernel)
+    standins.plant()
+    app = application(sys.argv[1:])
+    kernel = IPythonKernel.instance(link=link, stdin=stdin, parent=app)
+    try:
+        kernel.shell = shell.make_shell(kernel)
+    except TraitError as error:
+        print(f"cellblock worker: IPython refuses an option of the kernelspec or of the profile: {error}", file=sys.stderr)
+        return BAD_OPTION
     # From here on. What goes wrong before is told on the descriptor, because hello must be the first frame.
     sys.stdout, sys.stderr = stdout, stderr
-    comms.install(link)
+    comms.install()
     dispatcher = Dispatcher(kernel.shell, link, Executor(kernel.shell, link, loop, interrupts, Forks(link, (stdout, stderr))),
                             interrupts)
 
@@ -104,7 +112,30 @@ def serve(link):
     link.hello(PROTOCOL, digest(), info(kernel.shell))
     gc.enable()
     gc.freeze()
+    if app is not None:
+        set_up(app, kernel, interrupts)
     loop.run(dispatcher.on_shell)
+    return 0
+
+
+def application(arguments):
+    """What the kernelspec says about IPython, which is nothing in most cases; reading it costs some milliseconds."""
+    if not arguments:
+        return None
+    from .application import from_command_line
+
+    return from_command_line(arguments)
+
+
+def set_up(app, kernel, interrupts):
+    """Extensions, startup files and the like. The kernel answers already, so a slow one does not look like a dead one."""
+    app.belong_to(kernel)
+    try:
+        interrupts.run(app.set_up_shell)
+    except KeyboardInterrupt:
+        kernel.shell.showtraceback()
+    finally:
+        interrupts.end_request()
 
 
 def add_notebook_directory():

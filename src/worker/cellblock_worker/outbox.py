@@ -84,7 +84,8 @@ class Outbox:
 
     def close(self):
         """The last thing before Python goes: daemon threads do not outlive its finalization."""
-        self.flush()
+        if self._thread.is_alive():  # else the start has failed, and nobody would write
+            self.flush()
         self.closed = True
 
     def disown(self):

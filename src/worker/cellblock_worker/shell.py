@@ -10,10 +10,8 @@ import warnings
 
 from IPython.core import page
 from IPython.core.autocall import ZMQExitAutocall
-from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell, InteractiveShellABC
 from traitlets import Any, CBool, Instance, Type, default
-from traitlets.config import Config
 
 from . import messages, requests
 from .cellnames import CellCompiler
@@ -95,8 +93,16 @@ class ZMQInteractiveShell(Routed, InteractiveShell):
         pass  # Of IPython.parallel.
 
     def enable_gui(self, gui=None):
-        if gui not in (None, "", "inline", "asyncio", "none"):
-            raise UsageError(f"GUI {gui!r} needs a display, which the jail does not have")
+        from .gui import check
+
+        check(gui)
+        self.active_eventloop = gui
+
+    def enable_matplotlib(self, gui=None):
+        from .gui import refuse_toolkits
+
+        refuse_toolkits(gui)
+        return super().enable_matplotlib(gui)
 
     # Cells
 
@@ -183,12 +189,15 @@ InteractiveShellABC.register(ZMQInteractiveShell)
 
 
 def make_shell(kernel):
-    config = Config()
-    # In memory: the jail's home does not outlive the session, and a file would cost its fsyncs at every cell.
-    config.HistoryManager.hist_file = ":memory:"
-    # tqdm looks for this name.
-    config.IPKernelApp.tqdm = "present, so that tqdm finds a notebook"
-    shell = ZMQInteractiveShell.instance(config=config, kernel=kernel, compiler_class=CellCompiler)
+    """`kernel.config` holds what the command line and the profile say, which is nothing in most cases."""
+    config = kernel.config
+    if "hist_file" not in config.HistoryManager:
+        # In memory: the jail's home does not outlive the session, and a file would cost its fsyncs at every cell.
+        config.HistoryManager.hist_file = ":memory:"
+    if "IPKernelApp" not in config:
+        config.IPKernelApp.tqdm = "present, so that tqdm finds a notebook"
+    profile = {"profile_dir": kernel.parent.profile_dir} if kernel.parent is not None else {}
+    shell = ZMQInteractiveShell.instance(parent=kernel, kernel=kernel, compiler_class=CellCompiler, **profile)
     session_name = os.environ.get("JPY_SESSION_NAME")
     if session_name:
         shell.user_ns["__session__"] = session_name

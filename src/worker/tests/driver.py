@@ -90,7 +90,7 @@ class Cell:
 
 
 class Worker:
-    def __init__(self, python=sys.executable, package=PACKAGE, cwd=None, home=None, env=None):
+    def __init__(self, python=sys.executable, package=PACKAGE, cwd=None, home=None, env=None, arguments=()):
         ours, theirs = socket.socketpair()
         self.socket = ours
         self.pipes = {}
@@ -107,7 +107,7 @@ class Worker:
             for source, target in zip(sources, (1, 2, 3)):
                 os.dup2(source, target)
 
-        self.process = subprocess.Popen([python, "-I", str(package)], stdin=subprocess.DEVNULL, cwd=cwd, env=environment,
+        self.process = subprocess.Popen([python, "-I", str(package), *arguments], stdin=subprocess.DEVNULL, cwd=cwd, env=environment,
                                         preexec_fn=descriptors, close_fds=False, start_new_session=True)
         theirs.close()
         for fd in child_ends:

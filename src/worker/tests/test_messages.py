@@ -157,17 +157,6 @@ def test_frames_are_plain_json(worker):
     assert json.loads(frame.parts[1]) == {"name": "stdout", "text": "é\n"} and frame.parts[0] == b"{}"
 
 
-def test_comms_stay_ours_when_a_library_imports_ipykernel(start_worker, tmp_path):
-    worker = start_worker()
-    package = tmp_path / "notebook" / "ipykernel"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "ipkernel.py").write_text("import comm\ncomm.create_comm = comm.get_comm_manager = None\nimported = True\n")
-    cell = worker.run("import comm\nbefore = comm.get_comm_manager()\nimport ipykernel.ipkernel as k\n"
-                      "c = comm.create_comm('t', data={'a': 1})\nk.imported, comm.get_comm_manager() is before")
-    assert value(cell) == "(True, True)" and cell.of("comm_open")[0]["data"] == {"a": 1}
-
-
 def test_control_requests_are_answered_when_no_thread_can_be_started(worker):
     worker.run("import threading\nstart = threading.Thread.start\n"
                "def refuse(thread): raise RuntimeError(\"can't start new thread\")\nthreading.Thread.start = refuse")
