@@ -5,7 +5,7 @@ answer with objects that have nothing to do with this kernel, and cost a fifth o
 is ours and hands out our own classes under ipykernel's names; modules that have no stand-in are the real package's, where
 there is one.
 
-At start there is only a module object without contents. They come when anybody looks into it.
+At start there are only module objects without contents. They come when anybody looks into them.
 """
 
 import os
@@ -29,16 +29,23 @@ class _Unloaded(ModuleType):
 
 
 def plant():
-    path = os.path.join(DIRECTORY, "__init__.py")
-    spec = ModuleSpec(NAME, SourceFileLoader(NAME, path), origin=path, is_package=True)
+    package = _unloaded(NAME, "__init__.py")
+    # tqdm.auto shows its bars as widgets when this module is there already.
+    package.zmqshell = _unloaded(NAME + ".zmqshell", "zmqshell.py")
+
+
+def _unloaded(name, file):
+    path, is_package = os.path.join(DIRECTORY, file), name == NAME
+    spec = ModuleSpec(name, SourceFileLoader(name, path), origin=path, is_package=is_package)
     spec.has_location = True
-    package = _Unloaded(NAME)
-    package.__spec__, package.__loader__, package.__file__, package.__package__ = spec, spec.loader, path, NAME
-    sys.modules[NAME] = package
+    module = sys.modules[name] = _Unloaded(name)
+    module.__spec__, module.__loader__, module.__file__, module.__package__ = spec, spec.loader, path, NAME
+    return module
 
 
-def _load(package):
-    real = PathFinder.find_spec(NAME)
-    elsewhere = list(real.submodule_search_locations or ()) if real else []
-    package.__path__ = package.__spec__.submodule_search_locations = [DIRECTORY, *elsewhere]
-    package.__loader__.exec_module(package)
+def _load(module):
+    if module.__name__ == NAME:
+        real = PathFinder.find_spec(NAME)
+        elsewhere = list(real.submodule_search_locations or ()) if real else []
+        module.__path__ = module.__spec__.submodule_search_locations = [DIRECTORY, *elsewhere]
+    module.__loader__.exec_module(module)
