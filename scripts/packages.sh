@@ -12,4 +12,6 @@ TEST_PACKAGES=(
     clang clang-format clang-tidy libclang-rt-14-dev
     chromium fonts-dejavu-core
 )
+# Node runs VS Code's client library. It may come from elsewhere, with an npm that excludes Debian's.
+command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)
 

@@ -1,4 +1,4 @@
-"""JupyterLab in a headless Chromium: what the tests of it do with mouse and keyboard, by name."""
+"""Jupyter's servers, and JupyterLab in a headless Chromium: what tests do with mouse and keyboard, by name."""
 
 import json
 import os
@@ -27,9 +27,10 @@ def chromium():
 
 
 class Server:
-    """A JupyterLab server of our own, with its settings and notebooks in one directory."""
+    """A server of our own, with its settings and notebooks in one directory. `application` is the Python module that
+    is the server: jupyterlab, notebook, or jupyter_server, which has no pages."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, application="jupyterlab"):
         self.port = free_port()
         self.token = secrets.token_hex(16)
         self.notebooks = directory / "notebooks"
@@ -40,10 +41,11 @@ class Server:
         (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
         self.log = open(directory / "server.log", "w+b")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--port={self.port}",
+            [sys.executable, "-m", application, "--no-browser", "--ServerApp.ip=127.0.0.1", f"--port={self.port}",
              "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}", "--allow-root",
-             f"--ServerApp.root_dir={self.notebooks}", "--LabApp.check_for_updates_class="
-             "jupyterlab.NeverCheckForUpdate"],
+             f"--ServerApp.root_dir={self.notebooks}",
+             *([] if application == "jupyter_server" else
+               ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"])],
             env={**os.environ, "HOME": str(directory), "JUPYTERLAB_SETTINGS_DIR": str(directory / "settings"),
                  "JUPYTERLAB_WORKSPACES_DIR": str(directory / "workspaces")},
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
@@ -53,7 +55,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}/lab{path}?token={self.token}&reset"
 
     def _wait_until_it_answers(self):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
@@ -63,20 +65,26 @@ class Server:
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.2)
         self.log.seek(0)
-        raise AssertionError("JupyterLab does not start: " + self.log.read().decode(errors="replace")[-3000:])
+        raise AssertionError("the server does not start: " + self.log.read().decode(errors="replace")[-3000:])
 
     def get(self, path):
         return json.loads(self._call("GET", path))
 
-    def _call(self, method, path):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", method=method,
+    def post(self, path, body=None):
+        return json.loads(self._call("POST", path, json.dumps(body or {}).encode()))
+
+    def delete(self, path):
+        self._call("DELETE", path)
+
+    def _call(self, method, path, body=None):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", method=method, data=body,
                                          headers={"Authorization": f"token {self.token}"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.read()
 
     def shut_down_kernels(self):
         for session in self.get("api/sessions"):
-            self._call("DELETE", f"api/sessions/{session['id']}")
+            self.delete(f"api/sessions/{session['id']}")
 
     def close(self):
         """Ends the server and its kernels, by pid; the value is what had to be ended by force."""
