@@ -16,6 +16,7 @@ Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& c
     kernel->connection_ = connection;
     kernel->front_ = TRY(ZmqFront::bind(connection, loop, *kernel, kernel->headers_));
     kernel->session_ = TRY(session::Session::start(std::move(config), loop, *kernel));
+    kernel->exit_timer_ = TRY(LoopTimer::create(loop, [raw = kernel.get()] { raw->terminate(); }));
     RequestHandler& handler = *kernel;
     kernel->shell_ = std::make_unique<Executor>(Channel::shell, handler);
     kernel->control_ = std::make_unique<Executor>(Channel::control, handler);
@@ -191,7 +192,7 @@ void Kernel::send_reply(Channel channel, const RequestPtr& request, const sessio
         });
     if (channel == Channel::shell) loop_.post([this] { throttle_requests(); });
     if (request->msg_type == "shutdown_request") shut_down(content_flag(*request, "restart", false));
-    if (is_cell && reply.exit_requested) terminate();
+    if (is_cell && reply.exit_requested) loop_.post([this] { exit_timer_->arm(kExitReplyPickup); });
 }
 
 void Kernel::publish_status(const protocol::Request& parent, std::string_view state) {

@@ -20,6 +20,9 @@ namespace cellblock::kernel {
 inline constexpr size_t kMaxQueuedRequests = 4096;
 /// How long exit handlers of the worker may run when the kernel is shut down.
 inline constexpr std::chrono::milliseconds kExitGrace{1000};
+/// How long the process stays after a cell that called exit(). jupyter_console asks whether the process lives
+/// before it reads the reply, up to 0.1 s late, and loses the payload of a kernel that is already gone.
+inline constexpr std::chrono::milliseconds kExitReplyPickup{500};
 
 class Kernel final : private FrontListener, private session::Host, private RequestHandler {
   public:
@@ -69,6 +72,7 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     protocol::ConnectionFile connection_;
     std::unique_ptr<ZmqFront> front_;
     std::unique_ptr<session::Session> session_;
+    std::unique_ptr<LoopTimer> exit_timer_;  // after a cell's exit()
     // Last, so that their threads end before what they use.
     std::unique_ptr<Executor> shell_;
     std::unique_ptr<Executor> control_;

@@ -206,6 +206,7 @@ class Session final : private WorkerListener {
     std::condition_variable changed_;
     std::shared_ptr<Worker> worker_;
     WorkerState state_ = WorkerState::lost;
+    bool leaving_ = false;  // the worker has been asked to end: its end is no loss
     bool abandoned_ = false;
     bool paused_ = false;
     std::string info_;

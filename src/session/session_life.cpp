@@ -186,7 +186,7 @@ void Session::declare_lost() {
         if (state_ == WorkerState::starting) {
             start_failure_ = startup_text_.empty() ? "it ended without a message" : startup_text_;
         } else if (running_ == 0) {
-            idle = true;
+            idle = !leaving_;
         }
         state_ = WorkerState::lost;
         for (auto& [id, pending] : pending_)
@@ -219,6 +219,7 @@ std::string Session::explain_idle_loss() {
 
 void Session::shut_down(bool restart, std::chrono::milliseconds grace) {
     std::unique_lock lock(mutex_);
+    leaving_ = true;
     if (state_ == WorkerState::ready && running_ == 0) {
         worker_->send(
             std::string("{\"type\": \"shutdown\", \"restart\": ") + (restart ? "true" : "false") + "}", {});

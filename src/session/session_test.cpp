@@ -511,6 +511,14 @@ TEST_F(SessionTest, ADeathBetweenCellsIsToldAndMended) {
     EXPECT_EQ(run().verdict, jail::Verdict::ok);
 }
 
+TEST_F(SessionTest, TheEndOfAWorkerThatWasAskedToEndIsNoLoss) {
+    start({honest});
+    run();
+    session_->shut_down(false, std::chrono::seconds(10));
+    EXPECT_FALSE(lost_while_idle_);
+    EXPECT_EQ(published().find("after the last cell"), std::string::npos) << published();
+}
+
 TEST_F(SessionTest, AWorkerOfAnotherBuildIsRefused) {
     start({[](Script& s) {
         s.frame(R"({"type": "hello", "protocol": 1, "digest": "other"})", {"{}"});

@@ -118,7 +118,10 @@ def test_exit_in_a_cell_ends_the_kernel_after_the_reply(start_kernel):
     kernel = start_kernel()
     cell = run(kernel.client, "exit")
     assert cell.content["payload"][0]["source"] == "ask_exit"
+    # jupyter_console reads the reply only while the process lives, and asks for it every 0.05 s.
+    replied = time.monotonic()
     kernel.wait()
+    assert time.monotonic() - replied > 0.2
     assert kernel.leftovers() == []
 
 
