@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "jail/init.hpp"
+#include "jail/landlock.hpp"
 #include "jail/raw.hpp"
 #include "jail/selftest.hpp"
 
@@ -134,7 +135,10 @@ int detach_standard_streams(ChildPlan&, const char*& detail) {
 int show_directories(ChildPlan& plan, const char*& detail) {
     if (const int e = show_environment(plan.view, detail); e < 0) return e;
     detail = "hand over";
-    if (const int e = send_descriptors(plan.control_fd, plan.view.context_fds); e < 0) return e;
+    if (const int e =
+            send_descriptors(plan.control_fd, plan.view.context_fds.data(), plan.view.context_fds.size());
+        e < 0)
+        return e;
     for (const int fd : plan.view.context_fds) raw::close(fd);
     return 0;
 }
@@ -193,8 +197,14 @@ int forbid_new_privileges(ChildPlan&, const char*&) {
     return static_cast<int>(raw::call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
-int load_filters(ChildPlan& plan, const char*&) {
-    return plan.filters.load();
+int load_filter(ChildPlan& plan, const char*& detail) {
+    const int listener = plan.filter.load();
+    if (listener < 0) return listener;
+    detail = "hand over the listener";
+    const int e = send_descriptors(plan.control_fd, &listener, 1);
+    // Whoever holds it could wave calls through: no process of the jail may.
+    raw::close(listener);
+    return e;
 }
 
 }  // namespace
@@ -227,9 +237,10 @@ void run_child(ChildPlan& plan) {
     setup.step(Step::limits_in_force, await_limits);
     setup.step(Step::drop_capabilities, drop_capabilities);
     setup.step(Step::no_new_privileges, forbid_new_privileges);
-    // Landlock belongs here: it forbids mounts, and the filter may not forbid it.
+    // It forbids mounts, so all of them are made.
+    setup.step(Step::landlock, [](ChildPlan&, const char*& detail) { return enter_landlock(detail); });
     // Last: the filter forbids what the steps above needed.
-    setup.step(Step::system_calls, load_filters);
+    setup.step(Step::system_calls, load_filter);
     setup.step(Step::self_test, run_self_test);
     setup.step(Step::ready, [](ChildPlan&, const char*&) { return 0; });
     setup.report(Step::ready, 0, "");

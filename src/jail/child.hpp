@@ -26,7 +26,7 @@ struct Fault {
 /// thread of the parent may have held the allocator's lock at the moment of the clone, and in the copy nobody
 /// will release it.
 struct ChildPlan {
-    explicit ChildPlan(SharedFilters shared) : filters(std::move(shared)) {}
+    explicit ChildPlan(SharedFilter shared) : filter(std::move(shared)) {}
 
     Identity identity{};
     std::string uid_map;
@@ -34,7 +34,7 @@ struct ChildPlan {
     std::string name;
     View view;
     std::vector<policy::ResourceLimit> limits;
-    SharedFilters filters;  ///< filled by the parent before its last `go`
+    SharedFilter filter;  ///< filled by the parent before its last `go`
     dev_t host_root_device = 0;
     ino_t host_root_inode = 0;
     pid_t parent_pid = 0;

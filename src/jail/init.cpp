@@ -344,13 +344,13 @@ int await_go(int control_fd) {
     return n == static_cast<long>(sizeof request) && request.verb == Verb::go ? 0 : -EBADMSG;
 }
 
-int send_descriptors(int control_fd, const std::vector<int>& descriptors) {
-    if (descriptors.empty()) return 0;
-    if (descriptors.size() > kMaxMounts) return -E2BIG;
+int send_descriptors(int control_fd, const int* descriptors, size_t count) {
+    if (count == 0) return 0;
+    if (count > kMaxMounts) return -E2BIG;
     Note note;
     iovec data{&note, sizeof note};
     alignas(cmsghdr) char control[CMSG_SPACE(kMaxMounts * sizeof(int))] = {};
-    const size_t size = descriptors.size() * sizeof(int);
+    const size_t size = count * sizeof(int);
     msghdr message{};
     message.msg_iov = &data;
     message.msg_iovlen = 1;
@@ -360,7 +360,7 @@ int send_descriptors(int control_fd, const std::vector<int>& descriptors) {
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(size);
-    std::memcpy(CMSG_DATA(header), descriptors.data(), size);
+    std::memcpy(CMSG_DATA(header), descriptors, size);
     const long n = raw::call(SYS_sendmsg, control_fd, &message, MSG_NOSIGNAL);
     return n < 0 ? static_cast<int>(n) : 0;
 }

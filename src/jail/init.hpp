@@ -3,7 +3,7 @@
 // closed: that is how the jail dies with the kernel process, however that one died.
 #pragma once
 
-#include <vector>
+#include <cstddef>
 
 namespace cellblock::jail {
 
@@ -12,7 +12,7 @@ int await_go(int control_fd);
 
 /// Sends descriptors, at most kMaxMounts, in one message; no message for none. 0 or -errno.
 /// Async-signal-safe.
-int send_descriptors(int control_fd, const std::vector<int>& descriptors);
+int send_descriptors(int control_fd, const int* descriptors, size_t count);
 
 /// The loop. Async-signal-safe: no allocation, no locks.
 [[noreturn]] void run_init(int control_fd);

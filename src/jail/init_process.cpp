@@ -118,6 +118,11 @@ Result<void> InitProcess::wait_ready() {
 Result<std::vector<UniqueFd>> InitProcess::receive_descriptors(size_t count) {
     std::vector<UniqueFd> descriptors;
     if (count == 0) return descriptors;
+    pollfd fds[] = {{control_.get(), POLLIN, 0}, {report_.get(), POLLIN, 0}};
+    int ready;
+    do ready = ::poll(fds, 2, static_cast<int>(std::chrono::milliseconds(kSetupTimeout).count()));
+    while (ready < 0 && errno == EINTR);
+    if (fds[0].revents == 0) return Error("take descriptors of the jail over: none came");
     Note note;
     iovec data{&note, sizeof note};
     alignas(cmsghdr) char control[CMSG_SPACE(kMaxMounts * sizeof(int))];
@@ -129,7 +134,7 @@ Result<std::vector<UniqueFd>> InitProcess::receive_descriptors(size_t count) {
     ssize_t n;
     do n = ::recvmsg(control_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
-    if (n < 0) return errno_error("take the jail's file systems over");
+    if (n < 0) return errno_error("take descriptors of the jail over");
     if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
         header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
         for (size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
@@ -138,7 +143,7 @@ Result<std::vector<UniqueFd>> InitProcess::receive_descriptors(size_t count) {
             descriptors.emplace_back(fd);
         }
     if (descriptors.size() != count)
-        return std::move(Error("take the jail's file systems over: " + std::to_string(descriptors.size()) +
+        return std::move(Error("take descriptors of the jail over: " + std::to_string(descriptors.size()) +
                                " of " + std::to_string(count) + " descriptors came"))
             .with_remedy("Raise the limit of open files (ulimit -n).");
     return descriptors;

@@ -30,7 +30,7 @@ class InitProcess {
     /// because it names the cause.
     Result<void> wait_ready();
     Error explain(Error error);
-    /// What the child sent by send_descriptors() before it was ready.
+    /// What the child sends by send_descriptors() before it is ready, message by message.
     Result<std::vector<UniqueFd>> receive_descriptors(size_t count);
 
     // Afterwards.

@@ -14,6 +14,7 @@
 
 #include "base/sys.hpp"
 #include "jail/cgroup.hpp"
+#include "jail/denials.hpp"
 #include "jail/init_process.hpp"
 #include "jail/process_tree.hpp"
 #include "jail/raw.hpp"
@@ -80,7 +81,7 @@ Result<std::pair<char*, size_t>> command_line() {
 }
 
 Result<ChildPlan> prepare(const Plan& plan, const Identity& identity, const Fault& fault) {
-    ChildPlan child(TRY(SharedFilters::allocate()));
+    ChildPlan child(TRY(SharedFilter::allocate()));
     child.identity = identity;
     child.uid_map = id_map_line(identity.inside_uid, identity.host_uid);
     child.gid_map = id_map_line(identity.inside_gid, identity.host_gid);
@@ -129,14 +130,15 @@ pid_t pid_of(int pidfd) {
 class NativeJail final : public Jail {
   public:
     NativeJail(const Plan& plan, const Identity& identity, std::unique_ptr<Cgroup> cgroup,
-               std::unique_ptr<InitProcess> init, std::vector<UniqueFd> view_contexts, UniqueFd readiness,
-               UniqueFd pending)
+               std::unique_ptr<InitProcess> init, std::vector<UniqueFd> view_contexts,
+               std::unique_ptr<DenialWatch> denials, UniqueFd readiness, UniqueFd pending)
         : level_(plan.level),
           limits_(plan.limits),
           identity_(identity),
           cgroup_(std::move(cgroup)),
           init_(std::move(init)),
           view_contexts_(std::move(view_contexts)),
+          denials_(std::move(denials)),
           readiness_(std::move(readiness)),
           pending_(std::move(pending)) {}
 
@@ -195,6 +197,8 @@ class NativeJail final : public Jail {
                 return Error("refresh what the jail sees of the host's directories", -e);
         return {};
     }
+
+    std::vector<Denial> take_denials() override { return denials_->take(); }
 
     int event_fd() const override { return readiness_.get(); }
 
@@ -289,6 +293,7 @@ class NativeJail final : public Jail {
     std::unique_ptr<Cgroup> cgroup_;
     std::unique_ptr<InitProcess> init_;
     std::vector<UniqueFd> view_contexts_;
+    std::unique_ptr<DenialWatch> denials_;
     UniqueFd readiness_;  // epoll over the control socket and pending_
     UniqueFd pending_;
     UniqueFd worker_;
@@ -321,6 +326,7 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     TRY(parent_step(Step::clone, fault, {}));
 
     std::vector<UniqueFd> view_contexts;
+    std::unique_ptr<DenialWatch> denials;
     const auto meet = [&]() -> Result<void> {
         if (identity.root_mode) {
             TRY(parent_step(Step::map_ids, fault, write_id_maps(init->pid(), identity)));
@@ -328,23 +334,27 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
         }
         // While the child builds its view.
         const SyscallFilters filters = TRY(compile_filters(plan.level));
-        TRY(child_plan.filters.fill(filters));
+        TRY(child_plan.filter.fill(join(filters)));
         if (cgroup) TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->pid())));
         TRY(init->go());
-        TRY(init->wait_ready());
         view_contexts = TRY(init->receive_descriptors(child_plan.view.context_fds.size()));
+        auto listener = TRY(init->receive_descriptors(1));
+        // From here on, since the self-test does what is reported.
+        denials = TRY(DenialWatch::start(std::move(listener.front())));
+        TRY(init->wait_ready());
         return {};
     };
     if (auto met = meet(); !met) return init->explain(std::move(met).error());
 
+    denials->take();  // The self-test's.
     UniqueFd readiness(::epoll_create1(EPOLL_CLOEXEC));
     if (!readiness.valid()) return errno_error("create an epoll descriptor");
     UniqueFd pending = TRY(sys::event_fd());
     TRY(watch(readiness.get(), init->control_fd()));
     TRY(watch(readiness.get(), pending.get()));
     return std::unique_ptr<Jail>(new NativeJail(plan, identity, std::move(cgroup), std::move(init),
-                                                std::move(view_contexts), std::move(readiness),
-                                                std::move(pending)));
+                                                std::move(view_contexts), std::move(denials),
+                                                std::move(readiness), std::move(pending)));
 }
 
 Result<std::unique_ptr<Jail>> Jail::start(const Plan& plan) {

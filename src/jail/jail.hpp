@@ -108,6 +108,13 @@ struct Event {
     Exit exit;
 };
 
+/// A system call that looked like an escape and was refused, folded: one entry for each row of the policy.
+struct Denial {
+    std::string_view call;
+    std::string_view reason;  ///< why the policy refuses it
+    uint64_t count = 0;
+};
+
 class Jail {
   public:
     /// Makes the jail; nothing but our own code runs in it yet. The error names the step that failed, the
@@ -129,6 +136,8 @@ class Jail {
     /// looked up inside before stay as they were then: call it before every cell. Contents of files are
     /// always current.
     virtual Result<void> refresh_view() { return {}; }
+    /// What was refused since the last time. Any thread.
+    virtual std::vector<Denial> take_denials() { return {}; }
     /// Reads the cgroup (or, at level `namespaced`, samples the process tree).
     virtual Result<Counters> counters() = 0;
 

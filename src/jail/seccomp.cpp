@@ -1,5 +1,4 @@
-// From policy rows to BPF. Two filters instead of one, because libseccomp cannot say "allow this call except
-// for these arguments" in a filter whose default is to refuse.
+// From policy rows to BPF.
 #include "jail/seccomp.hpp"
 
 #include <linux/seccomp.h>
@@ -36,14 +35,15 @@ Result<Context> make_context(uint32_t default_action) {
 }
 
 Result<int> resolve(std::string_view name) {
-    const int number = seccomp_syscall_resolve_name(std::string(name).c_str());
+    const int number = call_number(name);
     if (number == __NR_SCMP_ERROR)
         return Error("compile the system call filter: unknown call " + std::string(name));
     return number;
 }
 
-uint32_t action(int answer) {
-    return answer == policy::kAllow ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(static_cast<uint32_t>(answer));
+uint32_t action(const policy::Answer& answer) {
+    if (answer == policy::kAllow) return SCMP_ACT_ALLOW;
+    return answer.reported ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(static_cast<uint32_t>(answer.error));
 }
 
 scmp_arg_cmp comparison(const policy::Condition& condition) {
@@ -85,7 +85,7 @@ Result<BpfProgram> compile_calls(Level level) {
         const int number = TRY(resolve(row.name));
         if (number < 0) continue;
         const bool holds = row.when == policy::When::always || level == Level::full;
-        const uint32_t answer = action(holds ? row.answer : EPERM);
+        const uint32_t answer = action(holds ? row.answer : policy::kNotAccounted);
         if (answer == SCMP_ACT_ERRNO(ENOSYS)) continue;  // The default; libseccomp refuses to repeat it.
         if (const int e = seccomp_rule_add(context.get(), answer, number, 0); e < 0)
             return seccomp_error("add system call " + std::string(row.name) + " to the filter", e);
@@ -110,6 +110,10 @@ Result<BpfProgram> compile_arguments() {
 
 }  // namespace
 
+int call_number(std::string_view name) {
+    return seccomp_syscall_resolve_name(std::string(name).c_str());
+}
+
 Result<SyscallFilters> compile_filters(Level level) {
     SyscallFilters filters;
     filters.calls = TRY(compile_calls(level));
@@ -117,45 +121,46 @@ Result<SyscallFilters> compile_filters(Level level) {
     return filters;
 }
 
-struct SharedFilters::Memory {
-    struct Program {
-        uint32_t size;
-        sock_filter code[2048];
-    };
-    Program calls;
-    Program arguments;
-};
-
-Result<SharedFilters> SharedFilters::allocate() {
-    void* memory = ::mmap(nullptr, sizeof(Memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return errno_error("allocate memory for the system call filter");
-    return SharedFilters(static_cast<Memory*>(memory));
+BpfProgram join(const SyscallFilters& filters) {
+    BpfProgram program = filters.arguments;
+    const size_t next = program.size();
+    for (size_t i = 0; i < next; ++i) {
+        sock_filter& instruction = program[i];
+        // "Allow" becomes a jump to the second program; a jump counts from the instruction after it.
+        if (instruction.code == (BPF_RET | BPF_K) && instruction.k == SECCOMP_RET_ALLOW)
+            instruction = {BPF_JMP | BPF_JA, 0, 0, static_cast<uint32_t>(next - i - 1)};
+    }
+    program.insert(program.end(), filters.calls.begin(), filters.calls.end());
+    return program;
 }
 
-SharedFilters::~SharedFilters() {
+struct SharedFilter::Memory {
+    uint32_t size;
+    sock_filter code[BPF_MAXINSNS];
+};
+
+Result<SharedFilter> SharedFilter::allocate() {
+    void* memory = ::mmap(nullptr, sizeof(Memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return errno_error("allocate memory for the system call filter");
+    return SharedFilter(static_cast<Memory*>(memory));
+}
+
+SharedFilter::~SharedFilter() {
     if (memory_) ::munmap(memory_, sizeof(Memory));
 }
 
-Result<void> SharedFilters::fill(const SyscallFilters& filters) {
-    const auto copy = [](const BpfProgram& from, Memory::Program& to) {
-        if (from.empty() || from.size() > std::size(to.code)) return false;
-        std::copy(from.begin(), from.end(), to.code);
-        to.size = static_cast<uint32_t>(from.size());
-        return true;
-    };
-    if (!copy(filters.calls, memory_->calls) || !copy(filters.arguments, memory_->arguments))
-        return Error("share the system call filter: it is larger than expected");
+Result<void> SharedFilter::fill(const BpfProgram& program) {
+    if (program.empty() || program.size() > std::size(memory_->code))
+        return Error("share the system call filter: it is larger than the kernel allows");
+    std::copy(program.begin(), program.end(), memory_->code);
+    memory_->size = static_cast<uint32_t>(program.size());
     return {};
 }
 
-int SharedFilters::load() const {
-    // The allowlist second: from there on, loading a filter is itself filtered.
-    for (Memory::Program* program : {&memory_->arguments, &memory_->calls}) {
-        const sock_fprog prog{static_cast<unsigned short>(program->size), program->code};
-        const long e = raw::call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
-        if (e < 0) return static_cast<int>(e);
-    }
-    return 0;
+int SharedFilter::load() const {
+    const sock_fprog program{static_cast<unsigned short>(memory_->size), memory_->code};
+    return static_cast<int>(
+        raw::call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
 }
 
 }  // namespace cellblock::jail

@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,34 +15,43 @@ namespace cellblock::jail {
 
 using BpfProgram = std::vector<sock_filter>;
 
-/// The kernel runs both at every call and takes the stricter answer. Calls that both allow whatever their
-/// arguments are skip the programs altogether (the kernel keeps a bitmap of them).
+/// Two programs, because libseccomp cannot say "allow this call except for these arguments" in a filter whose
+/// default is to refuse. Calls that are allowed whatever their arguments skip both (the kernel keeps a bitmap
+/// of them).
 struct SyscallFilters {
-    BpfProgram calls;      ///< allowlist by number; a foreign architecture (x32 too) kills the process
     BpfProgram arguments;  ///< refuses some arguments of allowed calls
+    BpfProgram calls;      ///< allowlist by number; a foreign architecture (x32 too) kills the process
 };
 
 Result<SyscallFilters> compile_filters(Level level);
 
+/// A call's number on this architecture; negative where it has none, or for a name that libseccomp does not
+/// know.
+int call_number(std::string_view name);
+
+/// One program: what `arguments` would let through goes on to `calls`. One, because the kernel allows one
+/// listener.
+BpfProgram join(const SyscallFilters& filters);
+
 /// Memory that parent and child share: compiling takes a millisecond, in which the child can build its view.
-class SharedFilters {
+class SharedFilter {
   public:
-    static Result<SharedFilters> allocate();
-    ~SharedFilters();
-    SharedFilters(SharedFilters&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}
-    SharedFilters& operator=(SharedFilters&&) = delete;
-    SharedFilters(const SharedFilters&) = delete;
-    SharedFilters& operator=(const SharedFilters&) = delete;
+    static Result<SharedFilter> allocate();
+    ~SharedFilter();
+    SharedFilter(SharedFilter&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}
+    SharedFilter& operator=(SharedFilter&&) = delete;
+    SharedFilter(const SharedFilter&) = delete;
+    SharedFilter& operator=(const SharedFilter&) = delete;
 
     /// Parent.
-    Result<void> fill(const SyscallFilters& filters);
-    /// Child, once the parent has said that they are there. For the calling thread, which is the only one in
-    /// a jail's pid 1. Async-signal-safe; 0 or -errno.
+    Result<void> fill(const BpfProgram& program);
+    /// Child, once the parent has said that it is there. For the calling thread, which is the only one in a
+    /// jail's pid 1. Async-signal-safe; the listener for reported calls, or -errno.
     int load() const;
 
   private:
     struct Memory;
-    explicit SharedFilters(Memory* memory) : memory_(memory) {}
+    explicit SharedFilter(Memory* memory) : memory_(memory) {}
     Memory* memory_;
 };
 

@@ -11,8 +11,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -21,6 +23,7 @@
 #include <set>
 #include <thread>
 
+#include "jail/denials.hpp"
 #include "jail/harness.hpp"
 #include "jail/policy/syscalls.hpp"
 
@@ -89,8 +92,9 @@ seccomp_data call_data(int number, std::initializer_list<uint64_t> arguments = {
     return data;
 }
 
-uint32_t expected(int answer) {
-    return answer == policy::kAllow ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | static_cast<uint32_t>(answer);
+uint32_t expected(const policy::Answer& answer) {
+    if (answer == policy::kAllow) return SECCOMP_RET_ALLOW;
+    return answer.reported ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ERRNO | static_cast<uint32_t>(answer.error);
 }
 
 TEST(SyscallPolicy, EveryRowIsUniqueKnownAndHasAReason) {
@@ -114,10 +118,10 @@ TEST(SyscallPolicy, EveryNumberIsAnsweredAsItsRowSays) {
         for (const CallRow& row : policy::calls()) rows[resolve(row.name)] = &row;
         for (int number = 0; number < 1200; ++number) {
             const auto row = rows.find(number);
-            int answer = row == rows.end() ? ENOSYS : row->second->answer;
+            policy::Answer answer = row == rows.end() ? policy::refuse(ENOSYS) : row->second->answer;
             if (row != rows.end() && row->second->when == policy::When::hard_memory_limit &&
                 level != Level::full)
-                answer = EPERM;
+                answer = policy::kNotAccounted;
             EXPECT_EQ(evaluate(filters.calls, call_data(number)), expected(answer)) << "number " << number;
         }
     }
@@ -125,12 +129,12 @@ TEST(SyscallPolicy, EveryNumberIsAnsweredAsItsRowSays) {
 
 TEST(SyscallPolicy, AnotherArchitectureIsKilledWhateverItCalls) {
     const SyscallFilters filters = compile_filters(Level::full).value();
-    for (const BpfProgram* program : {&filters.calls, &filters.arguments}) {
+    for (const BpfProgram& program : {filters.calls, filters.arguments, join(filters)}) {
         for (int number = 0; number < 600; ++number)
-            EXPECT_EQ(evaluate(*program, call_data(number, {}, AUDIT_ARCH_I386)), SECCOMP_RET_KILL_PROCESS);
+            EXPECT_EQ(evaluate(program, call_data(number, {}, AUDIT_ARCH_I386)), SECCOMP_RET_KILL_PROCESS);
 #if defined(__x86_64__)
         for (uint32_t number = 0; number < 600; ++number)
-            EXPECT_EQ(evaluate(*program, call_data(static_cast<int>(kX32 | number))),
+            EXPECT_EQ(evaluate(program, call_data(static_cast<int>(kX32 | number))),
                       SECCOMP_RET_KILL_PROCESS);
 #endif
     }
@@ -141,7 +145,7 @@ uint64_t hit(const Condition& condition) {
 }
 
 TEST(SyscallPolicy, EveryArgumentRowRefusesAlsoWithOtherBitsSet) {
-    const SyscallFilters filters = compile_filters(Level::full).value();
+    const BpfProgram filter = join(compile_filters(Level::full).value());
     for (const ArgumentRow& row : policy::refused_arguments()) {
         const int number = resolve(row.name);
         if (number < 0) continue;
@@ -149,30 +153,38 @@ TEST(SyscallPolicy, EveryArgumentRowRefusesAlsoWithOtherBitsSet) {
             seccomp_data data = call_data(number);
             data.args[row.first.argument] |= hit(row.first) | high;
             data.args[row.second.argument] |= hit(row.second);
-            const uint32_t answer = evaluate(filters.arguments, data);
-            // Above 32 bits another row may refuse first ("greater" rows), with its own errno; never allowed.
-            if (high == 0)
-                EXPECT_EQ(answer, expected(row.answer)) << row.name << ": " << row.reason;
-            else
-                EXPECT_EQ(answer & SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ERRNO)
-                    << row.name << ": " << row.reason;
+            // Above 32 bits another row may refuse first ("greater" rows).
+            EXPECT_EQ(evaluate(filter, data), expected(row.answer)) << row.name << ": " << row.reason;
+            EXPECT_TRUE(high != 0 || policy::holds(row, data)) << row.name << ": " << row.reason;
         }
         // Bits of the argument that the condition does not name make no difference.
         if (row.first.match == policy::Match::equals) {
             seccomp_data data = call_data(number);
             data.args[row.first.argument] = row.first.value | ~row.first.mask;
             data.args[row.second.argument] |= hit(row.second);
-            EXPECT_NE(evaluate(filters.arguments, data), SECCOMP_RET_ALLOW) << row.name << ": " << row.reason;
+            EXPECT_NE(evaluate(filter, data), SECCOMP_RET_ALLOW) << row.name << ": " << row.reason;
         }
     }
 }
 
-TEST(SyscallPolicy, OrdinaryArgumentsPass) {
+TEST(SyscallPolicy, JoinedProgramsAnswerAsTheStricterOfTheTwo) {
     const SyscallFilters filters = compile_filters(Level::full).value();
+    const BpfProgram joined = join(filters);
+    EXPECT_LE(joined.size(), size_t{BPF_MAXINSNS});
+    for (int number = 0; number < 600; ++number)
+        for (const uint64_t argument : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}, uint64_t{CLONE_NEWUSER}}) {
+            const seccomp_data data =
+                call_data(number, {argument, argument, argument, argument, argument, argument});
+            const uint32_t first = evaluate(filters.arguments, data);
+            EXPECT_EQ(evaluate(joined, data),
+                      first != SECCOMP_RET_ALLOW ? first : evaluate(filters.calls, data));
+        }
+}
+
+TEST(SyscallPolicy, OrdinaryArgumentsPass) {
+    const BpfProgram filter = join(compile_filters(Level::full).value());
     const auto allowed = [&](int number, std::initializer_list<uint64_t> arguments) {
-        const seccomp_data data = call_data(number, arguments);
-        return evaluate(filters.calls, data) == SECCOMP_RET_ALLOW &&
-               evaluate(filters.arguments, data) == SECCOMP_RET_ALLOW;
+        return evaluate(filter, call_data(number, arguments)) == SECCOMP_RET_ALLOW;
     };
     EXPECT_TRUE(allowed(SYS_clone,
                         {CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS}));
@@ -216,14 +228,14 @@ INSTANTIATE_IN_EVERY_MODE(SyscallsInside);
 /// row says.
 void call_refused_rows(const std::string& level) {
     for (const CallRow& row : policy::calls()) {
-        int answer = row.answer;
-        if (row.when == policy::When::hard_memory_limit && level != "full") answer = EPERM;
+        policy::Answer answer = row.answer;
+        if (row.when == policy::When::hard_memory_limit && level != "full") answer = policy::kNotAccounted;
         const int number = resolve(row.name);
         if (answer == policy::kAllow || number < 0) continue;
         errno = 0;
         // The filter answers before the kernel looks at the arguments: 0 for all of them harms nobody.
-        if (::syscall(number, 0, 0, 0, 0, 0, 0) != -1 || errno != answer)
-            std::cout << row.name << " answered " << errno << " and not " << answer << "\n";
+        if (::syscall(number, 0, 0, 0, 0, 0, 0) != -1 || errno != answer.error)
+            std::cout << row.name << " answered " << errno << " and not " << answer.error << "\n";
     }
     for (const ArgumentRow& row : policy::refused_arguments()) {
         const int number = resolve(row.name);
@@ -234,9 +246,17 @@ void call_refused_rows(const std::string& level) {
             a[row.second.argument] |= hit(row.second);
             errno = 0;
             const bool refused = ::syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]) == -1;
-            if (!refused || (high == 0 && errno != row.answer))
-                std::cout << row.name << " (" << row.reason << ") answered " << errno << " and not "
-                          << row.answer << "\n";
+            const int answered = errno;
+            // Zeroes in the other arguments may be what an earlier row refuses.
+            seccomp_data call{};
+            std::copy(std::begin(a), std::end(a), call.args);
+            const auto rows = policy::refused_arguments();
+            const auto first = std::find_if(rows.begin(), rows.end(), [&](const ArgumentRow& other) {
+                return other.name == row.name && policy::holds(other, call);
+            });
+            if (!refused || answered != first->answer.error)
+                std::cout << row.name << " (" << row.reason << ") answered " << answered << " and not "
+                          << first->answer.error << "\n";
         }
     }
     for (const long number : {451L, 460L, 463L, 470L, 650L, 100'000L}) {
@@ -257,6 +277,7 @@ INSIDE(refused_rows) {
         std::cout << std::flush;
         ::_exit(0);
     }
+    ::wait(nullptr);
     return 0;
 }
 
@@ -268,7 +289,62 @@ TEST_P(SyscallsInside, EveryRefusedRowAnswersAsItSays) {
         EXPECT_EQ(outcome.exit.code, 0);
         EXPECT_EQ(outcome.exit.signal, 0);
         EXPECT_EQ(outcome.output, "");
+        // Each reported row once in each of three: main thread, thread, child; argument rows also with high
+        // bits.
+        std::map<std::string_view, uint64_t> counted;
+        for (const Denial& denial : jail->take_denials()) counted[denial.call] += denial.count;
+        for (const CallRow& row : policy::calls())
+            if (row.answer.reported && resolve(row.name) >= 0) {
+                EXPECT_EQ(counted[row.name], 3U) << row.name;
+            }
+        for (const ArgumentRow& row : policy::refused_arguments())
+            if (row.answer.reported && resolve(row.name) >= 0) {
+                EXPECT_GE(counted[row.name], 6U) << row.name;
+            }
+        EXPECT_TRUE(jail->take_denials().empty());
     });
+}
+
+INSIDE(flood) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i)
+        threads.emplace_back([] {
+            for (int n = 0; n < 500; ++n)
+                if (::unshare(CLONE_NEWUSER) != -1 || errno != EPERM)
+                    std::cout << "answered " << errno << "\n";
+        });
+    for (std::thread& thread : threads) thread.join();
+    return 0;
+}
+
+TEST_P(SyscallsInside, AFloodOfReportedCallsIsSlowedDownAndCounted) {
+    NEEDS_PROGRAM_INSIDE();
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        const auto began = std::chrono::steady_clock::now();
+        EXPECT_EQ(inside(*jail, "flood").output, "");
+        EXPECT_GE(std::chrono::steady_clock::now() - began, 3 * kDenialWindow);
+        const std::vector<Denial> denials = jail->take_denials();
+        ASSERT_EQ(denials.size(), 1U);
+        EXPECT_EQ(denials[0].call, "unshare");
+        EXPECT_EQ(denials[0].count, 4000U);
+    });
+}
+
+TEST(DenialWatch, WithoutItReportedCallsAreRefusedAllTheSame) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        SharedFilter filter = SharedFilter::allocate().value();
+        if (!filter.fill(join(compile_filters(Level::full).value()))) ::_exit(1);
+        ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        const int listener = filter.load();
+        if (listener < 0) ::_exit(2);
+        ::close(listener);
+        ::_exit(::unshare(CLONE_NEWUSER) == -1 && errno == ENOSYS ? 0 : 3);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
 }
 
 #if defined(__x86_64__)

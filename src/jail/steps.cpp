@@ -41,6 +41,7 @@ constexpr Row kSteps[] = {
     {Step::limits_in_force, "limits_in_force", "wait for the hard limits"},
     {Step::drop_capabilities, "drop_capabilities", "drop all capabilities"},
     {Step::no_new_privileges, "no_new_privileges", "forbid new privileges"},
+    {Step::landlock, "landlock", "close the second lock, Landlock"},
     {Step::system_calls, "system_calls", "load the system call filter"},
     {Step::self_test, "self_test", "prove that forbidden acts fail"},
     {Step::ready, "ready", "report ready"},
@@ -137,8 +138,19 @@ std::string_view remedy(Step step, int error) {
                 return "It lies inside a directory that is shown read-only and is missing there; create it "
                        "on the host.";
             return "";
+        case Step::landlock:
+            if (error == EOPNOTSUPP || error == ENOSYS)
+                return "Landlock is not enabled in this kernel: Linux 5.13 or later is needed, with "
+                       "'landlock' in the "
+                       "list of the boot parameter lsm= (see /sys/kernel/security/lsm).";
+            return "";
         case Step::system_calls:
-            if (error == EINVAL || error == ENOSYS) return "The kernel was built without seccomp filters.";
+            if (error == EBUSY)
+                return "Something that already supervises system calls of this process, such as a container "
+                       "manager, "
+                       "leaves no room for another supervisor: run Cellblock outside of it.";
+            if (error == EINVAL || error == ENOSYS)
+                return "The kernel was built without seccomp filters, or is older than Linux 5.0.";
             return "";
         case Step::self_test:
             return "The jail would not hold on this host, so nothing was run in it. Please report this with "

@@ -34,6 +34,7 @@ enum class Step : uint32_t {
     limits_in_force,
     drop_capabilities,
     no_new_privileges,
+    landlock,
     system_calls,
     self_test,
     ready,

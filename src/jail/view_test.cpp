@@ -90,7 +90,9 @@ void check_row(const policy::ViewRow& row) {
                   path + " is not nosuid,nodev");
             return;
         case policy::View::host_device:
-            check(::open(row.path, O_RDWR) >= 0, path + " cannot be opened");
+            // Landlock keeps /dev/random and /dev/urandom from being written to.
+            check(::open(row.path, path.ends_with("random") ? O_RDONLY : O_RDWR) >= 0,
+                  path + " cannot be opened");
             check(::chmod(row.path, 0600) != 0 && ::unlink(row.path) != 0, path + " can be changed");
             return;
         case policy::View::text:
@@ -328,7 +330,9 @@ INSIDE(reach_for_the_host) {
         check(refused && errno == ECONNREFUSED, "connect answered " + std::to_string(refused ? errno : 0));
     }
     const bool alone = ::open((directory + "/fifo").c_str(), O_WRONLY | O_NONBLOCK) == -1;
-    check(alone && errno == ENXIO, "the FIFO has a reader: " + std::to_string(alone ? errno : 0));
+    // Landlock's answer comes before the overlay's, which is that there is no reader (ENXIO).
+    check(alone && (errno == EACCES || errno == ENXIO),
+          "the FIFO has a reader: " + std::to_string(alone ? errno : 0));
     for (const char* name : {"", "/locked"}) {
         const int fd = ::open((directory + name).c_str(), O_RDONLY);
         check(fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0, std::string("the host's lock holds: ") + name);
@@ -450,7 +454,7 @@ TEST(SelfTest, BelievesNothingOutsideAJail) {
         // The acts really happen: in throw-away namespaces.
         if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
             std::_Exit(3);
-        ChildPlan plan(SharedFilters::allocate().value());
+        ChildPlan plan(SharedFilter::allocate().value());
         struct stat root {};
         ::stat("/", &root);
         plan.host_root_device = root.st_dev;

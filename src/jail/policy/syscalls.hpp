@@ -4,24 +4,43 @@
 // they point to can change between check and use, which is why clone3 and openat2 are not there at all.
 #pragma once
 
+#include <linux/seccomp.h>
+
+#include <cerrno>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 namespace cellblock::jail::policy {
 
-/// Linux's SECCOMP_RET_DATA for "goes through".
-inline constexpr int kAllow = 0;
+/// What a caller gets.
+struct Answer {
+    int error = 0;  ///< errno; 0: the call goes through
+    bool reported =
+        false;  ///< the kernel process is told, and gives the errno: the call looks like an escape
+    bool operator==(const Answer&) const = default;
+};
+inline constexpr Answer kAllow{};
+/// For what programs try without meaning harm, and then do otherwise.
+constexpr Answer refuse(int error) {
+    return {error, false};
+}
+/// For what no notebook does that only computes.
+constexpr Answer report(int error) {
+    return {error, true};
+}
 
 /// When a row holds.
 enum class When {
     always,
-    hard_memory_limit,  ///< only where a memory cgroup accounts for it; elsewhere the call gives EPERM
+    hard_memory_limit,  ///< only where a memory cgroup accounts for it; elsewhere kNotAccounted
 };
+
+inline constexpr Answer kNotAccounted = refuse(EPERM);
 
 struct CallRow {
     std::string_view name;  ///< as the kernel spells it
-    int answer;             ///< kAllow, or the errno that the caller gets
+    Answer answer;
     const char* reason;
     When when = When::always;
 };
@@ -44,10 +63,14 @@ struct ArgumentRow {
     std::string_view name;
     Condition first;
     Condition second;  ///< `mask` 0 and `equals`: always true
-    int answer;        ///< the errno that the caller gets when both conditions hold
+    Answer answer;     ///< when both conditions hold
     const char* reason;
 };
 
+/// Where several rows of a call hold, the first answers.
 std::span<const ArgumentRow> refused_arguments();
+
+/// Whether a call's arguments are those of the row. Its number is not looked at.
+bool holds(const ArgumentRow& row, const seccomp_data& call);
 
 }  // namespace cellblock::jail::policy

@@ -1,0 +1,60 @@
+// The table. Numbers instead of names where the headers of older systems have none.
+#include "jail/policy/landlock.hpp"
+
+#include <linux/landlock.h>
+
+namespace cellblock::jail::policy {
+namespace {
+
+constexpr uint64_t kExecute = LANDLOCK_ACCESS_FS_EXECUTE;
+constexpr uint64_t kReadFile = LANDLOCK_ACCESS_FS_READ_FILE;
+constexpr uint64_t kReadDirectory = LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr uint64_t kWriteFile = LANDLOCK_ACCESS_FS_WRITE_FILE;
+constexpr uint64_t kTruncate = 1ULL << 14;       // ABI 3
+constexpr uint64_t kDeviceControl = 1ULL << 15;  // ABI 5
+
+constexpr uint64_t kFirstRights = (1ULL << 13) - 1;  // ABI 1: execute … make_sym
+constexpr uint64_t kRefer = 1ULL << 13;              // ABI 2
+
+constexpr uint64_t kRead = kExecute | kReadFile | kReadDirectory;
+constexpr uint64_t kUseDevice = kReadFile | kWriteFile | kDeviceControl;
+// What a program does in a directory of its own. No device nodes: they could outlive the jail.
+constexpr uint64_t kOwn = (kFirstRights | kRefer | kTruncate) &
+                          ~(uint64_t{LANDLOCK_ACCESS_FS_MAKE_CHAR} | LANDLOCK_ACCESS_FS_MAKE_BLOCK);
+
+// clang-format off
+constexpr LandlockRow kRows[] = {
+    {"/", kRead, "whatever the mount view shows may be read and executed"},
+    {"/proc", kWriteFile, "programs set their own oom_score_adj, comm and timerslack; the masks and /proc/sys stay read-only mounts"},
+    {"/dev/null", kUseDevice | kTruncate, "used by every program; shells truncate it"},
+    {"/dev/zero", kUseDevice, "mmap of zeroes in older programs"},
+    {"/dev/full", kUseDevice, "tests of error handling"},
+    {"/dev/pts", kUseDevice, "pseudo terminals of the jail's own"},
+    {"/dev/shm", kOwn, "multiprocessing: shared memory and semaphores"},
+    {"/tmp", kOwn, "temporary files"},
+    {"/var/tmp", kOwn, "temporary files"},
+    {"/home/cell", kOwn, "HOME"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const LandlockRow> landlock_rows() {
+    return kRows;
+}
+
+uint64_t landlock_file_rights(int abi) {
+    uint64_t rights = abi >= 1 ? kFirstRights : 0;
+    if (abi >= 2) rights |= kRefer;
+    if (abi >= 3) rights |= kTruncate;
+    if (abi >= 5) rights |= kDeviceControl;
+    return rights;
+}
+
+uint64_t landlock_scopes(int abi) {
+    constexpr uint64_t kAbstractUnixSocket = 1ULL << 0;
+    constexpr uint64_t kSignal = 1ULL << 1;
+    return abi >= 6 ? kAbstractUnixSocket | kSignal : 0;
+}
+
+}  // namespace cellblock::jail::policy
