@@ -16,7 +16,13 @@ from support.kernel import free_port
 
 CHROMIUM_FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
                   "--disable-component-update --disable-sync").split()
-PATIENCE_MS = 60_000
+PATIENCE_MS = 90_000
+SETTINGS = {
+    # No question about news in the way of the tests.
+    "apputils-extension/notification": {"fetchNews": "false"},
+    # After a second JupyterLab would show no completions, however good; a busy machine may need more.
+    "completer-extension/manager": {"providerTimeout": PATIENCE_MS},
+}
 
 
 def chromium():
@@ -31,14 +37,15 @@ class Server:
     is the server: jupyterlab, notebook, or jupyter_server, which has no pages."""
 
     def __init__(self, directory, application="jupyterlab"):
+        self.application = application
         self.port = free_port()
         self.token = secrets.token_hex(16)
         self.notebooks = directory / "notebooks"
         self.notebooks.mkdir()
-        settings = directory / "settings" / "@jupyterlab" / "apputils-extension"
-        settings.mkdir(parents=True)
-        # No question about news in the way of the tests.
-        (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        for plugin, settings in SETTINGS.items():
+            file = directory / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+            file.parent.mkdir(parents=True)
+            file.write_text(json.dumps(settings))
         self.log = open(directory / "server.log", "w+b")
         self.process = subprocess.Popen(
             [sys.executable, "-m", application, "--no-browser", "--ServerApp.ip=127.0.0.1", f"--port={self.port}",
@@ -52,7 +59,8 @@ class Server:
         self._wait_until_it_answers()
 
     def url(self, path=""):
-        return f"http://127.0.0.1:{self.port}/lab{path}?token={self.token}&reset"
+        place = "/lab" if self.application == "jupyterlab" else ""
+        return f"http://127.0.0.1:{self.port}{place}{path}?token={self.token}&reset"
 
     def _wait_until_it_answers(self):
         deadline = time.monotonic() + 180
@@ -70,6 +78,22 @@ class Server:
     def get(self, path):
         return json.loads(self._call("GET", path))
 
+    def wait_for_kernel(self):
+        """Until there is one kernel, which a front end listens to and which has nothing to do."""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while time.monotonic() < deadline:
+            try:
+                kernels = self.get("api/kernels")
+            except urllib.error.HTTPError as error:
+                # The server cannot describe a kernel that it is starting, and answers with status 500.
+                kernels = []
+                if error.code != 500:
+                    raise
+            if [(k["execution_state"], k["connections"] > 0) for k in kernels] == [("idle", True)]:
+                return
+            time.sleep(0.2)
+        raise AssertionError(f"no kernel is ready: {kernels}")
+
     def post(self, path, body=None):
         return json.loads(self._call("POST", path, json.dumps(body or {}).encode()))
 
@@ -81,6 +105,9 @@ class Server:
                                          headers={"Authorization": f"token {self.token}"})
         with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.read()
+
+    def kernel_processes(self):
+        return psutil.Process(self.process.pid).children()
 
     def shut_down_kernels(self):
         for session in self.get("api/sessions"):
@@ -132,18 +159,34 @@ class Notebook:
     def wait_until_busy(self):
         self.page.wait_for_selector('#jp-main-statusbar :text("| Busy")')
 
+    def write(self, code):
+        """Types into the last cell, which is active then, with the cursor at the end."""
+        cell = self.page.locator(".jp-Notebook .jp-CodeCell").last
+        cell.locator(".cm-content").click()
+        # Pasted, not typed: the editor would indent and close brackets by itself.
+        self.page.keyboard.insert_text(code)
+        return cell
+
     def run(self, code):
         """Types into the last cell and runs it; its output area is the value."""
         cells = self.page.locator(".jp-Notebook .jp-CodeCell")
         index = cells.count() - 1
         cell = cells.nth(index)
-        cell.locator(".cm-content").click()
-        # Pasted, not typed: the editor would indent and close brackets by itself.
-        self.page.keyboard.insert_text(code)
+        self.write(code)
         self.page.keyboard.press("Shift+Enter")
         self.page.wait_for_function("n => document.querySelectorAll('.jp-Notebook .jp-CodeCell').length > n", arg=index + 1)
         # The first: output widgets have areas of their own inside.
         return cell.locator(".jp-OutputArea").first
+
+    def drag(self, handle, pixels):
+        """Moves a slider's handle to the right with the mouse."""
+        handle.scroll_into_view_if_needed()
+        box = handle.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + pixels, y, steps=8)
+        self.page.mouse.up()
 
     def command(self, label):
         """A button of the notebook's tool bar, by its name."""

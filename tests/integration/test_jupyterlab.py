@@ -102,6 +102,80 @@ def test_a_slider_moves_its_variable(notebook):
     expect(shown).to_contain_text("x is 4")
 
 
+def test_a_slider_is_moved_by_the_mouse_and_the_kernel_knows(notebook):
+    shown = notebook.run("from ipywidgets import IntSlider, Label, VBox\n"
+                         "slider, said = IntSlider(0, 0, 10), Label('not moved')\n"
+                         "slider.observe(lambda change: setattr(said, 'value', f'moved to {change.new}'), 'value')\n"
+                         "VBox([slider, said])")
+    expect(shown).to_contain_text("not moved")
+    notebook.drag(shown.locator(".noUi-handle"), 500)
+    expect(shown).to_contain_text("moved to 10")
+    expect(notebook.run("slider.value * 100")).to_contain_text("1000")
+
+
+def test_what_a_button_prints_appears_in_its_output_widget(notebook):
+    shown = notebook.run("from ipywidgets import Button, Output, VBox\n"
+                         "button, log = Button(description='Press'), Output()\n"
+                         "button.on_click(log.capture()(lambda b: print('pressed')))\n"
+                         "VBox([button, log])")
+    shown.get_by_role("button", name="Press").click()
+    expect(shown).to_contain_text("pressed")
+
+
+def test_restart_and_run_all(notebook):
+    first = notebook.run("import os\nruns = globals().get('runs', 0) + 1\nprint('run', runs, 'in', os.times().elapsed)")
+    expect(first).to_contain_text("run 1 in")
+    second = notebook.run("'and then ' + str(runs * 6 * 7)")
+    expect(second).to_contain_text("and then 42")
+    before = first.inner_text()
+    notebook.command("restart-and-run")
+    notebook.page.click('.jp-Dialog button:has-text("Restart")')
+    notebook.page.wait_for_selector(".jp-Dialog", state="detached")
+    # Both ran again, in an interpreter that counts from one.
+    expect(first).not_to_have_text(before)
+    expect(first).to_contain_text("run 1 in")
+    expect(second).to_contain_text("and then 42")
+    expect(notebook.page.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-prompt").nth(1)).to_have_text("[2]:")
+
+
+def test_tab_offers_names_and_enter_takes_one(notebook, artifacts):
+    notebook.run("number_of_apples, number_of_pears = 3, 5")
+    notebook.wait_until_idle()
+    cell = notebook.write("number_of_")
+    notebook.page.keyboard.press("Tab")
+    offered = notebook.page.locator(".jp-Completer:visible .jp-Completer-item")
+    expect(offered).to_have_count(2)
+    expect(offered.nth(1)).to_contain_text("number_of_pears")
+    notebook.screenshot(artifacts / "completer.png")
+    notebook.page.keyboard.press("ArrowDown")
+    notebook.page.keyboard.press("Enter")
+    expect(cell.locator(".cm-content")).to_have_text("number_of_pears")
+
+
+def test_shift_tab_shows_signature_and_documentation(notebook):
+    notebook.run("def tariff(zone, *, child=False):\n    '''The price of a ticket.'''\n    return 3 if child else 5")
+    notebook.wait_until_idle()
+    notebook.write("tariff")
+    notebook.page.keyboard.press("Shift+Tab")
+    tip = notebook.page.locator(".jp-Tooltip")
+    expect(tip).to_contain_text("tariff(zone, *, child=False)")
+    expect(tip).to_contain_text("The price of a ticket.")
+
+
+def test_a_kernel_process_that_dies_is_reported_and_replaced(notebook, server, artifacts):
+    notebook.run("import time\ntime.sleep(3600)")
+    notebook.wait_until_busy()
+    # From outside, as the system may do when memory is short: the kernel itself can say nothing any more.
+    [kernel] = server.kernel_processes()
+    kernel.kill()
+    dialog = notebook.page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("appears to have died")
+    notebook.screenshot(artifacts / "kernel-death.png")
+    dialog.get_by_role("button", name="Ok").click()
+    notebook.wait_until_idle()
+    expect(notebook.run("'replaced'")).to_contain_text("replaced")
+
+
 @pytest.mark.cellblock_only
 def test_a_limit_is_explained_and_the_kernel_goes_on(window, server, artifacts):
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell()], metadata={"kernelspec": {
