@@ -24,6 +24,8 @@ std::string_view to_text(Verdict verdict) {
             return "worker.killed";
         case Verdict::worker_crashed:
             return "worker.crashed";
+        case Verdict::user_interrupts:
+            return "user.interrupts";
         case Verdict::protocol_violation:
             return "protocol.violation";
         case Verdict::jail_lost:
@@ -38,6 +40,7 @@ Verdict judge(const Evidence& evidence) {
         return evidence.replied_with_error ? Verdict::error : Verdict::ok;
     }
     if (evidence.kill_reason == KillReason::wall_time) return Verdict::limit_wall_time;
+    if (evidence.kill_reason == KillReason::interrupts) return Verdict::user_interrupts;
     if (evidence.kill_reason == KillReason::memory) return Verdict::limit_memory;
     if (evidence.kill_reason == KillReason::protocol_violation) return Verdict::protocol_violation;
     if (evidence.kill_reason == KillReason::link_closed) return Verdict::worker_exited;

@@ -22,6 +22,7 @@ enum class Verdict {
     worker_exited,    ///< "worker.exited": the interpreter ended or was replaced (os._exit, exec)
     worker_killed,   ///< "worker.killed": SIGKILL or SIGTERM … that was not ours: by itself or from outside
     worker_crashed,  ///< "worker.crashed": a fatal signal such as SIGSEGV
+    user_interrupts,     ///< "user.interrupts": the user insisted on an interrupt that had no effect
     protocol_violation,  ///< "protocol.violation": broke the rules of the worker protocol
     jail_lost,           ///< "jail.lost": pid 1 of the jail is gone
 };
@@ -31,7 +32,8 @@ std::string_view to_text(Verdict verdict);
 /// Why we ourselves killed the worker; recorded before the signal is sent.
 enum class KillReason {
     wall_time,
-    memory,  ///< sampled above the limit, where no cgroup enforces it
+    interrupts,  ///< the user interrupted again and again, and the cell went on
+    memory,      ///< sampled above the limit, where no cgroup enforces it
     protocol_violation,
     link_closed,  ///< the process lives but gave up its link: exec over the interpreter, close of descriptor
                   ///< 3

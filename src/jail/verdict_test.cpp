@@ -63,6 +63,9 @@ TEST(Judge, ReportsWhatTheEvidenceProves) {
     rows.push_back({"SIGINT of its own", deaf, Verdict::worker_killed});
     deaf.wall_time_passed = true;
     rows.push_back({"killed by the alarm's interrupt", deaf, Verdict::limit_wall_time});
+    Evidence insisted = died(0, SIGKILL);
+    insisted.kill_reason = KillReason::interrupts;
+    rows.push_back({"stopped for its user", insisted, Verdict::user_interrupts});
     Evidence violation = died(0, SIGKILL);
     violation.kill_reason = KillReason::protocol_violation;
     rows.push_back({"broken frame", violation, Verdict::protocol_violation});

@@ -112,12 +112,12 @@ class Executor::Xeus {
     xeus::xkernel kernel_;
 };
 
-// xeus 2.4.1 stamps its headers through a static buffer (std::gmtime), so only one thread may run it. Control
-// requests need nothing of it.
-Executor::Executor(Channel channel, RequestHandler& handler)
+// xeus 2.4.1 stamps its headers through a static buffer (std::gmtime), so only one thread may run it: the
+// main shell's.
+Executor::Executor(Channel channel, Engine engine, RequestHandler& handler)
     : channel_(channel),
       handler_(handler),
-      xeus_(channel == Channel::shell ? std::make_unique<Xeus>(*this) : nullptr) {}
+      xeus_(engine == Engine::xeus ? std::make_unique<Xeus>(*this) : nullptr) {}
 
 Executor::~Executor() {
     stop();
@@ -130,6 +130,8 @@ void Executor::start() {
             xeus_->run();
         else
             run_until_stopped();
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
     });
 }
 
@@ -151,16 +153,16 @@ void Executor::push_front(Task task) {
     changed_.notify_one();
 }
 
-std::vector<RequestPtr> Executor::take_queued_cells() {
+std::vector<RequestPtr> Executor::take_queued(const std::function<bool(const protocol::Request&)>& wanted) {
     const std::lock_guard lock(mutex_);
-    std::vector<RequestPtr> cells;
+    std::vector<RequestPtr> taken;
     std::erase_if(queue_, [&](auto& entry) {
         const auto* request = std::get_if<RequestPtr>(&entry);
-        if (!request || (*request)->msg_type != "execute_request") return false;
-        cells.push_back(*request);
+        if (!request || !wanted(**request)) return false;
+        taken.push_back(*request);
         return true;
     });
-    return cells;
+    return taken;
 }
 
 size_t Executor::queued() const {
@@ -172,6 +174,11 @@ void Executor::stop() {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
     changed_.notify_one();
+}
+
+bool Executor::ended() const {
+    const std::lock_guard lock(mutex_);
+    return ended_;
 }
 
 void Executor::run_until_stopped() {

@@ -1,6 +1,7 @@
-// Executor: a thread that answers requests one after the other. The one of the shell channel runs a xeus
-// kernel, which decides which handler a request gets and puts `busy` and `idle` around it; the texts of
-// messages never pass through it, because its JSON reorders keys and loses big integers.
+// Executor: a thread that answers requests one after the other. The one of the main shell runs a xeus kernel,
+// which decides which handler a request gets and puts `busy` and `idle` around it; the texts of messages
+// never pass through it, because its JSON reorders keys and loses big integers. Those of subshells and of the
+// control channel do the same by themselves.
 #pragma once
 
 #include <condition_variable>
@@ -36,8 +37,9 @@ class RequestHandler {
 class Executor {
   public:
     using Task = std::function<void()>;
+    enum class Engine { xeus, own };
 
-    Executor(Channel channel, RequestHandler& handler);
+    Executor(Channel channel, Engine engine, RequestHandler& handler);
     /// Waits for the request under way; unblock it first.
     ~Executor();
     Executor(const Executor&) = delete;
@@ -49,11 +51,13 @@ class Executor {
     void push(Task task);
     /// Runs `task` before everything that is queued. Any thread.
     void push_front(Task task);
-    /// Takes all queued execute_requests out. Any thread.
-    std::vector<RequestPtr> take_queued_cells();
+    /// Takes the queued requests that `wanted` picks out, in order. Any thread.
+    std::vector<RequestPtr> take_queued(const std::function<bool(const protocol::Request&)>& wanted);
     [[nodiscard]] size_t queued() const;
     /// Any thread, once. What is queued is dropped.
     void stop();
+    /// Whether its thread has nothing more to do, so that the destructor does not wait. Any thread.
+    [[nodiscard]] bool ended() const;
 
   private:
     friend class XeusServer;
@@ -77,6 +81,7 @@ class Executor {
     std::condition_variable changed_;
     std::deque<std::variant<RequestPtr, Task>> queue_;
     bool stopped_ = false;
+    bool ended_ = false;
     std::thread thread_;
 };
 

@@ -18,8 +18,11 @@ Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& c
     kernel->session_ = TRY(session::Session::start(std::move(config), loop, *kernel));
     kernel->exit_timer_ = TRY(LoopTimer::create(loop, [raw = kernel.get()] { raw->terminate(); }));
     RequestHandler& handler = *kernel;
-    kernel->shell_ = std::make_unique<Executor>(Channel::shell, handler);
-    kernel->control_ = std::make_unique<Executor>(Channel::control, handler);
+    session::Session& session = *kernel->session_;
+    kernel->shell_ = std::make_unique<Executor>(Channel::shell, Executor::Engine::xeus, handler);
+    kernel->subshells_ = std::make_unique<Subshells>(
+        handler, [&session](std::vector<std::string> ids) { session.set_subshells(std::move(ids)); });
+    kernel->control_ = std::make_unique<Executor>(Channel::control, Executor::Engine::own, handler);
     return kernel;
 }
 
@@ -65,7 +68,11 @@ void Kernel::on_message(Channel channel, protocol::Request request) {
     if (channel == Channel::stdin_) return on_input_reply(request);
     auto shared = std::make_shared<const protocol::Request>(std::move(request));
     if (channel == Channel::shell) {
-        shell_->push(std::move(shared));
+        if (is_comm(shared->msg_type) && session_->run_beside(shared)) return;
+        if (shared->subshell_id.empty())
+            shell_->push(std::move(shared));
+        else if (!subshells_->push(shared))
+            return refuse_unknown_subshell(*shared);
         return throttle_requests();
     }
     if (route_of(shared->msg_type).answerer == Answerer::worker) return forward_beside_cell(shared);
@@ -78,8 +85,28 @@ void Kernel::on_pressure(bool high) {
 
 void Kernel::throttle_requests() {
     const size_t queued = shell_->queued();
-    if (queued >= kMaxQueuedRequests) front_->set_reading(Channel::shell, false);
-    if (queued < kMaxQueuedRequests / 2) front_->set_reading(Channel::shell, true);
+    const size_t beside = subshells_->queued();
+    if (queued >= kMaxQueuedRequests || beside >= kMaxQueuedPerSubshell)
+        front_->set_reading(Channel::shell, false);
+    if (queued < kMaxQueuedRequests / 2 && beside < kMaxQueuedPerSubshell / 2)
+        front_->set_reading(Channel::shell, true);
+}
+
+void Kernel::with_shell(const std::string& subshell_id, const std::function<void(Executor&)>& use) {
+    if (subshell_id.empty())
+        use(*shell_);
+    else
+        subshells_->with(subshell_id, use);
+}
+
+// As ipykernel: with busy and idle, which is all that a front end can wait for when a message has no reply.
+void Kernel::refuse_unknown_subshell(const protocol::Request& request) {
+    session::Reply refused;
+    refused.status = protocol::ReplyStatus::error;
+    refused.metadata = "{\"status\": \"error\"}";
+    refused.content = "{\"status\": \"error\", \"ename\": \"UnknownSubshellError\", \"evalue\": " +
+                      protocol::json_string(unknown_subshell(request.subshell_id)) + ", \"traceback\": []}";
+    answer_at_once(request, request.msg_type.substr(0, request.msg_type.rfind('_')) + "_reply", refused);
 }
 
 // The worker answers it while a cell runs, so it must not keep the control executor from interrupts.
@@ -128,6 +155,16 @@ void Kernel::ask_input(uint64_t id, const protocol::Request& request, std::strin
     front_->send(Channel::stdin_, std::move(message));
 }
 
+// Those that came before it began to await, and so wait in the queue behind it.
+void Kernel::cell_awaits(const protocol::Request& request) {
+    with_shell(request.subshell_id, [this](Executor& shell) {
+        const auto comms =
+            shell.take_queued([](const protocol::Request& queued) { return is_comm(queued.msg_type); });
+        for (const RequestPtr& comm : comms)
+            if (!session_->run_beside(comm)) shell.push(comm);
+    });
+}
+
 void Kernel::forget_input(uint64_t id) {
     if (input_id_ == id) input_id_ = 0;
 }
@@ -164,6 +201,41 @@ session::Reply Kernel::answer_here(const RequestPtr& request) {
                         ", \"stdin_port\": " + std::to_string(connection_.stdin_port) +
                         ", \"hb_port\": " + std::to_string(connection_.hb_port) +
                         ", \"control_port\": " + std::to_string(connection_.control_port) + "}";
+    if (request->msg_type == "create_subshell_request") return create_subshell();
+    if (request->msg_type == "delete_subshell_request") return delete_subshell(*request);
+    if (request->msg_type == "list_subshell_request") return list_subshells();
+    if (request->msg_type == "usage_request")
+        reply.content = usage_.content(session_->usage(), UsageMeter::Clock::now());
+    return reply;
+}
+
+session::Reply Kernel::create_subshell() {
+    session::Reply reply;
+    if (const auto id = subshells_->create())
+        reply.content = "{\"status\": \"ok\", \"subshell_id\": " + protocol::json_string(*id) + "}";
+    else
+        reply = subshell_refusal(id.error());
+    return reply;
+}
+
+session::Reply Kernel::delete_subshell(const protocol::Request& request) {
+    const auto removed = subshells_->remove(content_text(request, "subshell_id"));
+    if (!removed) return subshell_refusal(removed.error());
+    // In the loop's thread, as all that has no executor.
+    loop_.post([this, waiting = *removed] {
+        for (const RequestPtr& unanswered : waiting) refuse_unknown_subshell(*unanswered);
+    });
+    session::Reply reply;
+    reply.content = "{\"status\": \"ok\"}";
+    return reply;
+}
+
+session::Reply Kernel::list_subshells() {
+    std::string ids;
+    for (const std::string& id : subshells_->ids())
+        ids += (ids.empty() ? "" : ", ") + protocol::json_string(id);
+    session::Reply reply;
+    reply.content = "{\"status\": \"ok\", \"subshell_id\": [" + ids + "]}";
     return reply;
 }
 
@@ -185,9 +257,9 @@ void Kernel::send_reply(Channel channel, const RequestPtr& request, const sessio
     // Before the reply: a request that is sent in answer to it is not one of those that were queued.
     if (is_cell && reply.status == protocol::ReplyStatus::error &&
         content_flag(*request, "stop_on_error", true) && !content_flag(*request, "silent", false))
-        abort_queued_cells();
-    if (!route_of(request->msg_type).reply_type.empty())
-        loop_.post([this, channel, message = make_reply(*request, reply)]() mutable {
+        abort_queued_cells(request->subshell_id);
+    if (const auto reply_type = route_of(request->msg_type).reply_type; !reply_type.empty())
+        loop_.post([this, channel, message = make_reply(*request, reply_type, reply)]() mutable {
             front_->send(channel, std::move(message));
         });
     if (channel == Channel::shell) loop_.post([this] { throttle_requests(); });
@@ -201,10 +273,11 @@ void Kernel::publish_status(const protocol::Request& parent, std::string_view st
     });
 }
 
-protocol::Message Kernel::make_reply(const protocol::Request& request, const session::Reply& reply) {
+protocol::Message Kernel::make_reply(const protocol::Request& request, std::string_view reply_type,
+                                     const session::Reply& reply) {
     protocol::Message message;
     message.identities = request.identities;
-    message.header = headers_.make(route_of(request.msg_type).reply_type);
+    message.header = headers_.make(reply_type);
     message.parent_header = request.header;
     message.metadata = reply.metadata;
     message.content = reply.content;
@@ -213,8 +286,8 @@ protocol::Message Kernel::make_reply(const protocol::Request& request, const ses
 }
 
 // Exactly the cells that have arrived by now: a window of time would hit the front end's next, unrelated
-// request. In the shell executor's thread.
-void Kernel::abort_queued_cells() {
+// request. Only those of the same shell; in its executor's thread.
+void Kernel::abort_queued_cells(const std::string& subshell_id) {
     const auto drained = std::make_shared<std::promise<void>>();
     loop_.post([this, drained] {
         front_->drain(Channel::shell);
@@ -225,8 +298,12 @@ void Kernel::abort_queued_cells() {
     while (done.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
         if (ending_) return;
     // Next, but after the reply and the `idle` of the cell that failed.
-    shell_->push_front([this, cells = shell_->take_queued_cells()] {
-        for (const RequestPtr& cell : cells) abort_cell(*cell);
+    with_shell(subshell_id, [this](Executor& shell) {
+        auto cells = shell.take_queued(
+            [](const protocol::Request& queued) { return queued.msg_type == "execute_request"; });
+        shell.push_front([this, cells = std::move(cells)] {
+            for (const RequestPtr& cell : cells) abort_cell(*cell);
+        });
     });
 }
 
@@ -234,8 +311,13 @@ void Kernel::abort_cell(const protocol::Request& request) {
     session::Reply aborted;
     aborted.status = protocol::ReplyStatus::aborted;
     aborted.content = aborted_content();
+    answer_at_once(request, "execute_reply", aborted);
+}
+
+void Kernel::answer_at_once(const protocol::Request& request, std::string_view reply_type,
+                            const session::Reply& reply) {
     publish_status(request, "busy");
-    loop_.post([this, message = make_reply(request, aborted)]() mutable {
+    loop_.post([this, message = make_reply(request, reply_type, reply)]() mutable {
         front_->send(Channel::shell, std::move(message));
     });
     publish_status(request, "idle");

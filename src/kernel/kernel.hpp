@@ -1,5 +1,5 @@
-// Kernel: the role `cellblock kernel`. It joins a front (sockets), two executors (shell and control) and a
-// session (the jailed Python), and decides when the process ends.
+// Kernel: the role `cellblock kernel`. It joins a front (sockets), executors (main shell, subshells, control)
+// and a session (the jailed Python), and decides when the process ends.
 #pragma once
 
 #include <atomic>
@@ -10,6 +10,8 @@
 #include <string>
 
 #include "kernel/executor.hpp"
+#include "kernel/subshells.hpp"
+#include "kernel/usage.hpp"
 #include "kernel/zmq_front.hpp"
 #include "protocol/connection_file.hpp"
 #include "session/session.hpp"
@@ -46,6 +48,7 @@ class Kernel final : private FrontListener, private session::Host, private Reque
 
     void publish(session::Publication publication) override;
     void ask_input(uint64_t id, const protocol::Request& request, std::string content) override;
+    void cell_awaits(const protocol::Request& request) override;
     void forget_input(uint64_t id) override;
     void worker_lost_while_idle() override;
 
@@ -55,14 +58,22 @@ class Kernel final : private FrontListener, private session::Host, private Reque
 
     session::Reply answer_here(const RequestPtr& request);
     session::Reply kernel_info();
+    session::Reply create_subshell();
+    session::Reply delete_subshell(const protocol::Request& request);
+    session::Reply list_subshells();
+    void refuse_unknown_subshell(const protocol::Request& request);
     void forward_beside_cell(const RequestPtr& request);
     void on_input_reply(const protocol::Request& reply);
     void wait_for_worker();
-    void abort_queued_cells();
+    void abort_queued_cells(const std::string& subshell_id);
     void abort_cell(const protocol::Request& request);
+    void with_shell(const std::string& subshell_id, const std::function<void(Executor&)>& use);
+    void answer_at_once(const protocol::Request& request, std::string_view reply_type,
+                        const session::Reply& reply);
     void shut_down(bool restart);
     void throttle_requests();
-    protocol::Message make_reply(const protocol::Request& request, const session::Reply& reply);
+    protocol::Message make_reply(const protocol::Request& request, std::string_view reply_type,
+                                 const session::Reply& reply);
     protocol::Message make_iopub(const std::string& topic, const std::string& msg_type, std::string parent,
                                  std::string content);
     std::string default_topic(std::string_view msg_type) const;
@@ -75,7 +86,9 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     std::unique_ptr<LoopTimer> exit_timer_;  // after a cell's exit()
     // Last, so that their threads end before what they use.
     std::unique_ptr<Executor> shell_;
+    std::unique_ptr<Subshells> subshells_;
     std::unique_ptr<Executor> control_;
+    UsageMeter usage_;  // control executor's thread
 
     std::mutex info_mutex_;
     std::condition_variable info_changed_;

@@ -27,6 +27,10 @@ constexpr std::array kRoutes{
     Route{"connect_request",     Answerer::kernel, "connect_reply",     "ports are known here; deprecated"},
     Route{"interrupt_request",   Answerer::kernel, "interrupt_reply",   "must never wait for a cell"},
     Route{"shutdown_request",    Answerer::kernel, "shutdown_reply",    "ends this process"},
+    Route{"create_subshell_request", Answerer::kernel, "create_subshell_reply", "shells and their queues are here"},
+    Route{"delete_subshell_request", Answerer::kernel, "delete_subshell_reply", "as above"},
+    Route{"list_subshell_request",   Answerer::kernel, "list_subshell_reply",   "as above"},
+    Route{"usage_request",       Answerer::kernel, "usage_reply",       "the cgroup's counters, at any time"},
     Route{"",                    Answerer::nobody, "",                  "unknown to this version"},
 };
 // clang-format on
@@ -51,7 +55,7 @@ Result<std::string> kernel_info_content(const std::string& worker_info, jail::Le
            "\"implementation_version\": " +
            json_string(kVersion) + ", \"language_info\": " + member("language_info", "{}") +
            ", \"banner\": " + json_string(banner) + ", \"help_links\": " + member("help_links", "[]") +
-           ", \"debugger\": false, \"supported_features\": []}";
+           ", \"debugger\": false, \"supported_features\": [\"kernel subshells\"]}";
 }
 
 std::string shutdown_content(bool restart) {
@@ -69,6 +73,23 @@ std::string status_content(std::string_view state) {
 std::string error_content(const std::string& name, const std::string& text) {
     return "{\"status\": \"error\", \"ename\": " + json_string(name) + ", \"evalue\": " + json_string(text) +
            ", \"traceback\": [" + json_string(name + ": " + text) + "]}";
+}
+
+session::Reply subshell_refusal(const Error& error) {
+    session::Reply reply;
+    reply.status = protocol::ReplyStatus::error;
+    reply.content = "{\"status\": \"error\", \"evalue\": " + json_string(error.what()) + "}";
+    return reply;
+}
+
+bool is_comm(std::string_view msg_type) {
+    return msg_type == "comm_open" || msg_type == "comm_msg" || msg_type == "comm_close";
+}
+
+std::string content_text(const protocol::Request& request, std::string_view key) {
+    const auto members = protocol::scan_object(request.content);
+    const auto value = members ? protocol::find_member(*members, key) : std::nullopt;
+    return value ? protocol::as_string(*value).value_or("") : "";
 }
 
 bool content_flag(const protocol::Request& request, std::string_view key, bool otherwise) {

@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "jail/jail.hpp"
 #include "protocol/message.hpp"
+#include "session/session.hpp"
 
 namespace cellblock::kernel {
 
@@ -36,6 +37,12 @@ std::string aborted_content();
 std::string status_content(std::string_view state);
 /// {"status": "error", …} for a request that cannot be carried out.
 std::string error_content(const std::string& name, const std::string& text);
+/// For subshell requests on the control channel: ipykernel's errors have no ename there.
+session::Reply subshell_refusal(const Error& error);
+/// comm_open, comm_msg, comm_close: messages without a reply.
+bool is_comm(std::string_view msg_type);
+/// A text of a request's content; empty when it is absent or no text.
+std::string content_text(const protocol::Request& request, std::string_view key);
 /// A boolean of a request's content.
 bool content_flag(const protocol::Request& request, std::string_view key, bool otherwise);
 

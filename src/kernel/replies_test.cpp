@@ -15,8 +15,9 @@ TEST(Routes, UnknownTypesAreLeftAlone) {
 }
 
 TEST(Routes, RepliesCarryTheNameOfTheirRequest) {
-    for (const char* type : {"execute", "complete", "inspect", "is_complete", "history", "comm_info",
-                             "kernel_info", "interrupt", "shutdown", "connect"})
+    for (const char* type :
+         {"execute", "complete", "inspect", "is_complete", "history", "comm_info", "kernel_info", "interrupt",
+          "shutdown", "connect", "create_subshell", "delete_subshell", "list_subshell"})
         EXPECT_EQ(route_of(std::string(type) + "_request").reply_type, std::string(type) + "_reply");
     for (const char* type : {"comm_open", "comm_msg", "comm_close"}) EXPECT_EQ(route_of(type).reply_type, "");
 }

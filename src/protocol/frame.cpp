@@ -122,7 +122,7 @@ Result<void> read_reply(const Fields& fields, UpFrame& frame) {
     return {};
 }
 
-Result<void> read_input(const Fields& fields, UpFrame& frame) {
+Result<void> read_id(const Fields& fields, UpFrame& frame) {
     frame.id = TRY(fields.number("id", 1, kMaxRequestId));
     return {};
 }
@@ -136,7 +136,8 @@ Result<void> read_fields(const Fields& fields, UpFrame& frame) {
         case UpType::reply:
             return read_reply(fields, frame);
         case UpType::input:
-            return read_input(fields, frame);
+        case UpType::awaits:
+            return read_id(fields, frame);
     }
     UNREACHABLE();
 }
@@ -167,6 +168,7 @@ const std::vector<FrameRule>& frame_rules() {
         {UpType::publish, "publish",     2,   kMaxFrameParts, 2, "outputs of cells: metadata, content, then binary buffers of widgets"},
         {UpType::reply,   "reply",       2,   kMaxFrameParts, 2, "ends a request: metadata, content, then binary buffers"},
         {UpType::input,   "input",       1,   1,              1, "input() and getpass() ask the front end through the kernel"},
+        {UpType::awaits,  "awaits",      1,   1,              1, "comm messages may be handled while the cell waits in the event loop"},
     };
     return rules;
 }

@@ -19,7 +19,7 @@ inline constexpr Bytes kMaxFrameBody = 256_MiB;
 inline constexpr uint64_t kMaxRequestId = uint64_t{1} << 53;
 
 /// What the worker may send.
-enum class UpType { hello, publish, reply, input };
+enum class UpType { hello, publish, reply, input, awaits };
 
 enum class ReplyStatus { ok, error, aborted };
 
@@ -27,14 +27,14 @@ enum class ReplyStatus { ok, error, aborted };
 /// validated. Whether it may come *now* (ids, once-only) is the session's business.
 struct UpFrame {
     UpType type = UpType::hello;
-    uint64_t id = 0;                       ///< reply, input: the request; publish: the parent, 0 for none
-    int protocol = 0;                      ///< hello
-    std::string digest;                    ///< hello, [0-9a-z]{1,64}
-    std::string msg_type;                  ///< publish: one of the allowed types
-    std::string topic;                     ///< publish: may be empty; [A-Za-z0-9._-]
+    uint64_t id = 0;       ///< reply, input, awaits: the request; publish: the parent, 0: none
+    int protocol = 0;      ///< hello
+    std::string digest;    ///< hello, [0-9a-z]{1,64}
+    std::string msg_type;  ///< publish: one of the allowed types
+    std::string topic;     ///< publish: may be empty; [A-Za-z0-9._-]
     ReplyStatus status = ReplyStatus::ok;  ///< reply
     bool exit = false;  ///< reply: the user asked to end the kernel (`exit()`); optional, false when absent
-    /// hello: info · publish, reply: metadata, content, buffers … · input: content
+    /// hello: info · publish, reply: metadata, content, buffers … · input, awaits: content
     std::vector<std::string> parts;
 };
 

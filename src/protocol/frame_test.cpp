@@ -154,6 +154,8 @@ TEST(FrameReader, TakesEveryTypeOfTheTableWithTheAllowedNumberOfParts) {
                 return std::string(kReplyHeader);
             case UpType::input:
                 return R"({"type":"input","id":1})";
+            case UpType::awaits:
+                return R"({"type":"awaits","id":1})";
         }
         return "";
     };
@@ -177,7 +179,7 @@ TEST(FrameReader, TakesEveryTypeOfTheTableWithTheAllowedNumberOfParts) {
             EXPECT_FALSE(takes(header(rule.type), parts)) << rule.name;
         }
     }
-    EXPECT_EQ(names.size(), 4U);
+    EXPECT_EQ(names.size(), 5U);
 }
 
 TEST(FrameReader, PublishesWhatTheTableAllowsOnly) {

@@ -26,6 +26,12 @@ std::string signal_name(int signal) {
 }
 
 std::string what_happened(Verdict verdict, const Facts& facts) {
+    if (facts.bystander)
+        return "The Python process was stopped while this cell ran, because a cell of another shell of this "
+               "kernel " +
+               std::string(verdict == Verdict::limit_wall_time ? "ran longer than allowed"
+                                                               : "did not react to interrupts") +
+               ".";
     switch (verdict) {
         case Verdict::limit_memory: {
             std::string text =
@@ -61,6 +67,8 @@ std::string what_happened(Verdict verdict, const Facts& facts) {
                    (facts.exit && facts.exit->signal == SIGSYS
                         ? " (a system call of a foreign architecture)."
                         : " (a fault in native code, such as a C extension or a stack overflow).");
+        case Verdict::user_interrupts:
+            return "The cell did not react to repeated interrupts, so its Python process was stopped.";
         case Verdict::protocol_violation:
             return "The Python process broke the rules of its connection to the kernel and was stopped: " +
                    facts.violation + ".";
@@ -87,6 +95,8 @@ std::string name_of(Verdict verdict) {
             return "WorkerKilled";
         case Verdict::worker_crashed:
             return "WorkerCrashed";
+        case Verdict::user_interrupts:
+            return "InterruptedByUser";
         case Verdict::protocol_violation:
             return "ProtocolViolation";
         case Verdict::jail_lost:

@@ -29,6 +29,7 @@ struct Facts {
     std::string raise_wall_time_hint;
     bool worker_lost = true;       ///< false: the interpreter and its variables live
     std::string recovery_trouble;  ///< why no new interpreter could be started; empty when one was
+    bool bystander = false;        ///< the worker was stopped for a cell of another shell
 };
 
 /// For every verdict except ok and error.

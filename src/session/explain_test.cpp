@@ -50,6 +50,15 @@ TEST(Explain, WallTimeTellsInterruptFromKill) {
               std::string::npos);
 }
 
+TEST(Explain, ABystanderIsNotBlamed) {
+    Facts f = facts();
+    f.bystander = true;
+    EXPECT_EQ(explain(Verdict::limit_wall_time, f)
+                  .text.find("The Python process was stopped while this cell ran, "
+                             "because a cell of another shell"),
+              0U);
+}
+
 TEST(Explain, ExitStatusAndSignalsAreNamed) {
     Facts f = facts();
     f.exit = jail::Exit{137, 0};
@@ -85,9 +94,9 @@ TEST(Explain, TracebacksAreBrokenIntoLines) {
 
 TEST(Explain, EveryVerdictHasItsOwnName) {
     std::set<std::string> names;
-    for (const Verdict verdict :
-         {Verdict::limit_memory, Verdict::limit_wall_time, Verdict::host_oom, Verdict::worker_exited,
-          Verdict::worker_killed, Verdict::worker_crashed, Verdict::protocol_violation, Verdict::jail_lost})
+    for (const Verdict verdict : {Verdict::limit_memory, Verdict::limit_wall_time, Verdict::host_oom,
+                                  Verdict::worker_exited, Verdict::worker_killed, Verdict::worker_crashed,
+                                  Verdict::user_interrupts, Verdict::protocol_violation, Verdict::jail_lost})
         EXPECT_TRUE(names.insert(explain(verdict, facts()).name).second) << to_text(verdict);
 }
 

@@ -2,6 +2,7 @@
 // session_frames.cpp, the alarm in session_alarm.cpp, the life of jail and worker in session_life.cpp.
 #include "session/session.hpp"
 
+#include <algorithm>
 #include <csignal>
 
 #include "protocol/json_scan.hpp"
@@ -27,20 +28,21 @@ bool flag(const std::vector<protocol::JsonMember>& content, std::string_view nam
 // -------------------------------------------------------------------------------------------------
 
 Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
-    const uint64_t id = begin_request(std::move(request), false);
+    const Lane lane = request->subshell_id.empty() ? Lane::shell : Lane::subshell;
+    const uint64_t id = begin_request(std::move(request), lane);
     if (auto ready = ensure_worker(); !ready) return refuse(id, ready.error());
     if (auto refreshed = refresh_view(); !refreshed) return refuse(id, refreshed.error());
     const jail::Counters before = read_counters();
     if (config_.wall_time.count() > 0) loop_.post([this, id] { arm_alarm(id, config_.wall_time); });
-    send_request(id, false);
+    send_request(id);
     Ending ending = wait_for_end(id);
     loop_.post([this, id] { end_alarm(id); });
     return finish(id, std::move(ending), before);
 }
 
-uint64_t Session::begin_request(std::shared_ptr<const protocol::Request> request, bool control) {
+uint64_t Session::begin_request(std::shared_ptr<const protocol::Request> request, Lane lane) {
     Pending pending;
-    pending.control = control;
+    pending.lane = lane;
     if (const auto content = protocol::scan_object(request->content);
         content && request->msg_type == "execute_request")
         pending.allows_input = flag(*content, "allow_stdin", true);
@@ -53,20 +55,13 @@ uint64_t Session::begin_request(std::shared_ptr<const protocol::Request> request
 }
 
 Result<void> Session::ensure_worker() {
+    TRY(replace_lost_worker());
     std::unique_lock lock(mutex_);
-    if (state_ == WorkerState::lost && !abandoned_) {
-        lock.unlock();
-        TRY(recover());
-        lock.lock();
-    }
     const auto settled = [this] { return state_ != WorkerState::starting || abandoned_; };
     const bool in_time = changed_.wait_for(lock, kHelloTimeout, settled);
     if (abandoned_) return Error("run the cell: the kernel is shutting down");
     if (!in_time) return Error("start the Python process: no answer within 60 s");
     if (state_ == WorkerState::lost) return Error("start the Python process: " + start_failure_);
-    // Not the rest: the worker may be dying already, and what is known of that must not be forgotten.
-    ending_.reply.reset();
-    ending_.wall_time_passed = false;
     return {};
 }
 
@@ -82,26 +77,36 @@ jail::Counters Session::read_counters() {
     return counters ? *counters : jail::Counters{};
 }
 
-void Session::send_request(uint64_t id, bool control) {
+void Session::send_request(uint64_t id) {
     std::shared_ptr<const protocol::Request> request;
     std::shared_ptr<Worker> worker;
     std::string lost_before;
+    Lane lane = Lane::shell;
     {
         const std::lock_guard lock(mutex_);
-        request = pending_.at(id).request;
+        Pending& pending = pending_.at(id);
+        request = pending.request;
+        lane = pending.lane;
         worker = worker_;
-        if (!control) {
-            running_ = id;
-            if (request->msg_type == "execute_request") {
-                output_parent_ = id;
-                lost_before.swap(idle_loss_);
-            }
+        if (state_ != WorkerState::ready) {
+            // It was lost since we looked, perhaps for another shell's cell. Its end is this one's too.
+            pending.loss = loss_;
+            return;
+        }
+        pending.sent = true;
+        if (lane == Lane::shell) running_ = id;
+        if (pending.in_a_shell() && request->msg_type == "execute_request") {
+            output_parent_ = id;
+            lost_before.swap(idle_loss_);
         }
     }
     if (!lost_before.empty()) note(id, lost_before);
     std::string header = "{\"type\": \"request\", \"id\": " + std::to_string(id) + ", \"channel\": \"" +
-                         (control ? "control" : "shell") +
-                         "\", \"msg_type\": " + json_string(request->msg_type) + "}";
+                         (lane == Lane::control ? "control" : "shell") +
+                         "\", \"msg_type\": " + json_string(request->msg_type);
+    if (lane != Lane::control && !request->subshell_id.empty())
+        header += ", \"subshell\": " + json_string(request->subshell_id);
+    header += "}";
     std::vector<std::string_view> parts{request->header, request->metadata, request->content};
     parts.insert(parts.end(), request->buffers.begin(), request->buffers.end());
     worker->send(header, parts);
@@ -110,10 +115,9 @@ void Session::send_request(uint64_t id, bool control) {
 Session::Ending Session::wait_for_end(uint64_t id) {
     std::unique_lock lock(mutex_);
     Pending& pending = pending_.at(id);
-    changed_.wait(lock, [&] { return pending.reply || state_ == WorkerState::lost || abandoned_; });
-    ending_.reply = std::move(pending.reply);
-    running_ = 0;
-    return ending_;
+    changed_.wait(lock, [&] { return pending.reply || pending.loss || abandoned_; });
+    if (running_ == id) running_ = 0;
+    return {std::move(pending.reply), pending.wall_time_passed, pending.loss.value_or(Loss{})};
 }
 
 Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) {
@@ -123,9 +127,9 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     evidence.replied = ending.reply.has_value();
     evidence.replied_with_error = evidence.replied && ending.reply->status == protocol::ReplyStatus::error;
     evidence.wall_time_passed = ending.wall_time_passed;
-    evidence.kill_reason = ending.kill_reason;
-    evidence.exit = ending.exit;
-    evidence.init_lost = ending.init_lost;
+    evidence.kill_reason = ending.loss.kill_reason;
+    evidence.exit = ending.loss.exit;
+    evidence.init_lost = ending.loss.init_lost;
     evidence.oom_kills = increase(after.oom_kills, before.oom_kills);
     evidence.memory_limit_hits = increase(after.memory_limit_hits, before.memory_limit_hits);
     const Verdict verdict = judge(evidence);
@@ -152,14 +156,22 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
                 config_.wall_time,
                 config_.wall_time_grace,
                 after.memory_peak,
-                ending.exit,
-                ending.violation,
+                ending.loss.exit,
+                ending.loss.violation,
                 config_.raise_memory_hint,
                 config_.raise_wall_time_hint,
                 !evidence.replied,
-                {}};
-    if (!evidence.replied)
-        if (auto recovered = recover(); !recovered) facts.recovery_trouble = recovered.error().sentence();
+                {},
+                ending.loss.culprit != 0 && ending.loss.culprit != id};
+    if (!evidence.replied) {
+        {
+            const std::lock_guard lock(mutex_);
+            pending_.at(id).judged = true;
+            changed_.notify_all();
+        }
+        if (auto recovered = replace_lost_worker(); !recovered)
+            facts.recovery_trouble = recovered.error().sentence();
+    }
     return failed_reply(id, verdict, explain(verdict, facts), execution_count);
 }
 
@@ -190,29 +202,99 @@ Reply Session::failed_reply(uint64_t id, Verdict verdict, const Explanation& exp
     return reply;
 }
 
+size_t Session::count_beside_cells() const {
+    size_t count = 0;
+    for (const auto& [id, pending] : pending_) count += pending.in_a_shell() ? 0U : 1U;
+    return count;
+}
+
 void Session::forward(std::shared_ptr<const protocol::Request> request, std::function<void(Reply)> done) {
-    const uint64_t id = begin_request(std::move(request), true);
-    bool ready = false;
+    const uint64_t id = begin_request(std::move(request), Lane::control);
+    bool taken = false;
+    std::string refusal = "The Python process is being started; try again.";
     {
         const std::lock_guard lock(mutex_);
-        ready = state_ == WorkerState::ready;
-        if (ready) pending_.at(id).done = std::move(done);
+        const bool room = count_beside_cells() <= kMaxBesideCells;
+        if (!room) refusal = "Too many control requests wait for the Python process; try again later.";
+        taken = state_ == WorkerState::ready && room;
+        if (taken) pending_.at(id).done = std::move(done);
     }
-    if (ready) return send_request(id, true);
-    Reply reply = failed_reply(id, Verdict::jail_lost,
-                               {"SandboxUnavailable", "The Python process is being started; try again."},
-                               last_execution_count());
-    // NOLINTNEXTLINE(bugprone-use-after-move): it was moved only when ready
+    if (taken) return send_beside(id);
+    Reply reply =
+        failed_reply(id, Verdict::jail_lost, {"SandboxUnavailable", refusal}, last_execution_count());
+    // NOLINTNEXTLINE(bugprone-use-after-move): it was moved only when taken
     loop_.post([reply = std::move(reply), done = std::move(done)] { done(reply); });
+}
+
+bool Session::run_beside(std::shared_ptr<const protocol::Request> request) {
+    {
+        const std::lock_guard lock(mutex_);
+        const bool awaits = std::any_of(pending_.begin(), pending_.end(), [&](const auto& entry) {
+            const Pending& pending = entry.second;
+            return pending.awaits && pending.runs() && pending.request->subshell_id == request->subshell_id;
+        });
+        if (!awaits || count_beside_cells() >= kMaxBesideCells) return false;
+    }
+    const uint64_t id = begin_request(std::move(request), Lane::beside);
+    send_beside(id);
+    return true;
+}
+
+// Nobody waits in run_cell() for these, so a worker that is lost just now ends them here.
+void Session::send_beside(uint64_t id) {
+    send_request(id);
+    std::function<void(Reply)> done;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto pending = pending_.find(id);
+        if (pending == pending_.end() || !pending->second.loss) return;
+        done = std::move(pending->second.done);
+        pending_.erase(pending);
+    }
+    if (done) loop_.post([done = std::move(done), reply = lost_reply()] { done(reply); });
+}
+
+void Session::set_subshells(std::vector<std::string> ids) {
+    const std::lock_guard lock(mutex_);
+    subshells_ = std::move(ids);
+    if (state_ == WorkerState::ready) send_subshells();
+}
+
+// Caller holds mutex_, so that no request overtakes the list that it relies on.
+void Session::send_subshells() {
+    std::string ids;
+    for (const std::string& id : subshells_) ids += (ids.empty() ? "" : ", ") + json_string(id);
+    worker_->send("{\"type\": \"subshells\", \"ids\": [" + ids + "]}", {});
 }
 
 // ---- what users and front ends do to a running cell
 // -------------------------------------------------------------
 
 void Session::interrupt() {
+    std::vector<uint64_t> ids;
     {
         const std::lock_guard lock(mutex_);
-        if (running_ == 0 || state_ != WorkerState::ready) return;
+        if (state_ != WorkerState::ready) return;
+        if (running_ != 0)
+            ids.push_back(running_);
+        else
+            for (const auto& [id, pending] : pending_)
+                if (pending.lane == Lane::subshell && pending.runs()) ids.push_back(id);
+    }
+    for (const uint64_t id : ids) {
+        interrupt_request(id);
+        loop_.post([this, id] { watch_interrupt(id); });
+    }
+}
+
+void Session::interrupt_request(uint64_t id) {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto pending = pending_.find(id);
+        if (pending == pending_.end() || !pending->second.runs()) return;
+        // Signals reach the main thread only; the worker raises the exception in the others.
+        if (pending->second.lane != Lane::shell)
+            return worker_->send("{\"type\": \"interrupt\", \"id\": " + std::to_string(id) + "}", {});
     }
     const std::lock_guard lock(jail_mutex_);
     // A worker that has just died needs no interrupt, and its end is reported elsewhere.
@@ -230,9 +312,7 @@ void Session::answer_input(uint64_t id, std::string content) {
         worker = worker_;
     }
     worker->send("{\"type\": \"input_reply\", \"id\": " + std::to_string(id) + "}", {content});
-    loop_.post([this, id] {
-        if (alarm_rests_ && alarm_id_ == id) arm_alarm(id, alarm_left_);
-    });
+    loop_.post([this, id] { resume_alarm(id); });
 }
 
 void Session::set_paused(bool paused) {

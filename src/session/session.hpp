@@ -1,9 +1,12 @@
 // Session: one persistent jailed Python. It runs cells one after the other, forwards what they print, notices
 // how they end, and replaces the interpreter when one was lost. `run_cell` is the page to read first.
 //
-// Threads: run_cell() and recover_if_lost() belong to the executor's thread and block; forward(),
-// interrupt(), answer_input() and abandon() may come from any thread; frames are handled in the loop's
-// thread, where the Host is called too.
+// Several cells run at the same time when there are subshells (JEP 91): one in the main shell and one in each
+// subshell.
+//
+// Threads: run_cell() and recover_if_lost() belong to executors' threads and block, each shell has its own;
+// forward(), run_beside(), interrupt(), answer_input(), set_subshells() and abandon() may come from any
+// thread; frames are handled in the loop's thread, where the Host is called too.
 #pragma once
 
 #include <array>
@@ -33,6 +36,14 @@ inline constexpr std::chrono::seconds kHelloTimeout{60};
 inline constexpr std::chrono::milliseconds kSampleInterval{200};
 /// What a worker may write to stderr before `hello` and find again in the error message.
 inline constexpr size_t kMaxStartupText = 2000;
+/// Requests that the worker holds beside the cells of its shells (control requests, comm messages for a cell
+/// that awaits); beyond it they are refused or wait in the shell's queue.
+inline constexpr size_t kMaxBesideCells = 1024;
+/// From an interrupt to the note that says what it waits for.
+inline constexpr std::chrono::milliseconds kInterruptPatience{1000};
+/// So many more interrupts after that note, none later than the window after the one before, stop the worker.
+inline constexpr int kInterruptsToStop = 2;
+inline constexpr std::chrono::seconds kInterruptWindow{10};
 
 struct Config {
     /// Makes jails; another backend, or a test's, stands in here.
@@ -59,6 +70,16 @@ struct Reply {
     bool exit_requested = false;  ///< the cell called exit(): end the kernel after this reply
 };
 
+/// What the jail uses of what it may use; -1 (pid: 0) where this is not known just now.
+struct Usage {
+    std::string host_name;  ///< as the jail shows it
+    pid_t pid = 0;          ///< the worker's, as the jail shows it
+    int64_t cpu_time_us = -1;
+    double cpus = 1;  ///< cores that it may use
+    int64_t memory = -1;
+    int64_t memory_limit = 0;
+};
+
 /// An iopub message on its way to front ends.
 struct Publication {
     std::string msg_type;
@@ -75,6 +96,9 @@ class Host {
     virtual void publish(Publication publication) = 0;
     /// Request `id` asks the front end that sent it: `content` is that of input_request.
     virtual void ask_input(uint64_t id, const protocol::Request& request, std::string content) = 0;
+    /// The cell of this request waits in the worker's event loop: comm messages to its shell may be handled
+    /// now, see Session::run_beside().
+    virtual void cell_awaits(const protocol::Request& request) = 0;
     /// Nobody waits for the answer any more (the cell was interrupted or ended).
     virtual void forget_input(uint64_t id) = 0;
     /// The interpreter died while no cell ran: call recover_if_lost() soon, from the executor's thread.
@@ -93,14 +117,24 @@ class Session final : private WorkerListener {
     /// Waits for the first worker. The value is the info object of `hello`; the error says why there is none.
     Result<std::string> wait_ready();
 
-    /// Runs one cell to its end, whatever it does. Other shell requests (completion, inspection, comm
-    /// messages …) run user code too, so they take the same way.
+    /// Runs one cell to its end, whatever it does, in the shell that its header names. Other shell requests
+    /// (completion, inspection, comm messages …) run user code too, so they take the same way. One at a time
+    /// for each shell.
     Reply run_cell(std::shared_ptr<const protocol::Request> request);
     /// A control request that the worker answers while a cell runs; `done` is called in the loop's thread,
     /// once.
     void forward(std::shared_ptr<const protocol::Request> request, std::function<void(Reply)> done);
 
-    /// KeyboardInterrupt in the running cell; nothing happens when none runs.
+    /// A comm message for a shell whose cell awaits: handled while that cell runs. False when it must wait
+    /// for its turn instead.
+    bool run_beside(std::shared_ptr<const protocol::Request> request);
+    /// The subshells that there are from now on. Every worker, also one that replaces a lost one, has a
+    /// thread for each.
+    void set_subshells(std::vector<std::string> ids);
+
+    /// KeyboardInterrupt in the main shell's cell, or, when that shell is idle, in the cells of subshells;
+    /// nothing happens when none runs. Whoever does not listen is told of in the notebook, and stopped when
+    /// the user insists (kInterruptsToStop).
     void interrupt();
     /// The front end's answer to ask_input(); ignored when it is too late.
     void answer_input(uint64_t id, std::string content);
@@ -115,62 +149,114 @@ class Session final : private WorkerListener {
     void abandon();
 
     [[nodiscard]] jail::Level level();
+    /// Any thread; does not wait for anybody.
+    [[nodiscard]] Usage usage();
 
   private:
     enum class WorkerState { starting, ready, lost };
 
-    struct Pending {
-        std::shared_ptr<const protocol::Request> request;
-        bool control = false;
-        bool allows_input = false;
-        bool asks_input = false;
-        bool shown = false;  // its execute_input was published
-        std::optional<Reply> reply;
-        std::function<void(Reply)> done;  // control requests
+    /// Where the worker runs a request, and so who waits for its end.
+    enum class Lane {
+        shell,     ///< the main thread; one at a time; a thread waits in run_cell()
+        subshell,  ///< the subshell's thread; as above
+        control,   ///< the control thread; `done` is called
+        beside,    ///< within the event loop of a cell that awaits; `done` is called
     };
 
-    /// How the running request or the worker came to its end, as far as the loop's thread has seen it.
-    struct Ending {
-        std::optional<Reply> reply;
-        bool wall_time_passed = false;
+    /// How the worker came to its end, as far as the loop's thread has seen it.
+    struct Loss {
         std::optional<jail::KillReason> kill_reason;
+        uint64_t culprit = 0;  // the request that it was killed for, where it was one
         std::optional<jail::Exit> exit;
         bool init_lost = false;
         std::string violation;
     };
 
+    struct Pending {
+        std::shared_ptr<const protocol::Request> request;
+        Lane lane = Lane::shell;
+        bool sent = false;
+        bool allows_input = false;
+        bool asks_input = false;
+        bool shown = false;   // its execute_input was published
+        bool awaits = false;  // its cell waits in the worker's event loop
+        bool wall_time_passed = false;
+        std::optional<Reply> reply;
+        std::optional<Loss> loss;         // the worker was lost before it replied
+        bool judged = false;              // the evidence of that loss has been read
+        std::function<void(Reply)> done;  // control and beside
+
+        [[nodiscard]] bool runs() const { return sent && !reply && !loss; }
+        [[nodiscard]] bool in_a_shell() const { return lane == Lane::shell || lane == Lane::subshell; }
+    };
+
+    /// How a request came to its end.
+    struct Ending {
+        std::optional<Reply> reply;
+        bool wall_time_passed = false;
+        Loss loss;
+    };
+
+    /// One cell's wall-time alarm.
+    struct Alarm {
+        std::chrono::steady_clock::time_point due;
+        bool rests = false;
+        std::chrono::nanoseconds left{0};  // while it rests
+        int64_t rest_cpu_us = -1;          // CPU time when it was last charged
+    };
+
+    /// An interrupt that the cell has not reacted to yet.
+    struct Unheard {
+        uint64_t id = 0;
+        bool told = false;
+        int since_told = 0;
+        std::chrono::steady_clock::time_point last;
+    };
+
     Session(Config config, EventLoop& loop, Host& host);
     // Steps of run_cell, in the executor's thread.
-    uint64_t begin_request(std::shared_ptr<const protocol::Request> request, bool control);
+    uint64_t begin_request(std::shared_ptr<const protocol::Request> request, Lane lane);
     Result<void> ensure_worker();
     /// Lets the cell see files as they are now.
     Result<void> refresh_view();
     jail::Counters read_counters();
-    void send_request(uint64_t id, bool control);
+    void send_request(uint64_t id);
     Ending wait_for_end(uint64_t id);
     Reply finish(uint64_t id, Ending ending, const jail::Counters& before);
     Reply refuse(uint64_t id, const Error& error);
     Reply failed_reply(uint64_t id, jail::Verdict verdict, const Explanation& explanation,
                        int64_t execution_count);
     int64_t last_execution_count() const;
+    void interrupt_request(uint64_t id);
+    void send_beside(uint64_t id);
+    static Reply lost_reply();
+    void send_subshells();
+    size_t count_beside_cells() const;
 
     // The life of jail and worker.
     Result<void> start_worker();
+    /// A new worker in the place of a lost one, once, whoever asks first.
+    Result<void> replace_lost_worker();
     Result<void> recover();
     void watch_jail();
     void on_jail_event();
     void on_link_silence();
     void declare_lost();
     std::string explain_idle_loss();
-    void kill_for(jail::KillReason reason, const std::string& why);
+    void kill_for(jail::KillReason reason, const std::string& why, uint64_t culprit = 0);
 
-    // The wall-time alarm and the sampling of counters, in the loop's thread.
+    // The wall-time alarms, interrupts that go unheard and the sampling of counters, in the loop's thread.
     void arm_alarm(uint64_t id, std::chrono::nanoseconds delay);
     void rest_alarm(uint64_t id);
+    void resume_alarm(uint64_t id);
     void end_alarm(uint64_t id);
+    void schedule_alarms();
     void on_alarm();
+    void ring(uint64_t id);
     void on_sample();
-    void charge_rest(int64_t cpu_time_us);
+    void charge_rests(int64_t cpu_time_us);
+    void watch_interrupt(uint64_t id);
+    void on_interrupt_patience();
     std::optional<jail::Counters> sample_counters();
 
     Publication publication_for(uint64_t parent, const std::string& msg_type, std::string content);
@@ -185,6 +271,7 @@ class Session final : private WorkerListener {
     std::string on_publish(protocol::UpFrame& frame);
     std::string on_reply(protocol::UpFrame& frame);
     std::string on_input(protocol::UpFrame& frame);
+    std::string on_awaits(const protocol::UpFrame& frame);
 
     Config config_;
     EventLoop& loop_;
@@ -192,12 +279,12 @@ class Session final : private WorkerListener {
     std::unique_ptr<LoopTimer> alarm_;
     std::unique_ptr<LoopTimer> link_silence_;  // from a closed link to the kill of a process that lives on
     std::unique_ptr<LoopTimer> sampler_;
-    uint64_t alarm_id_ = 0;  // the cell that it is for, 0 for none
-    std::chrono::steady_clock::time_point alarm_due_;
-    std::chrono::nanoseconds alarm_left_{0};  // while it rests
-    bool alarm_rests_ = false;
-    int64_t rest_cpu_us_ = -1;  // CPU time when it was last charged
+    std::unique_ptr<LoopTimer> interrupt_patience_;
+    std::unordered_map<uint64_t, Alarm> alarms_;  // one for each running cell
+    Unheard unheard_;
 
+    // Held while a worker is replaced; taken before the others.
+    std::mutex recovery_mutex_;
     // The jail is used by whoever holds this; never taken while holding mutex_.
     std::mutex jail_mutex_;
     std::unique_ptr<jail::Jail> jail_;
@@ -213,12 +300,13 @@ class Session final : private WorkerListener {
     std::string startup_text_;
     std::string start_failure_;
     uint64_t last_id_ = 0;
-    uint64_t running_ = 0;        // the shell request in the worker, 0 for none
+    uint64_t running_ = 0;        // the main shell's request in the worker, 0 for none
     uint64_t output_parent_ = 0;  // where text of descriptors 1 and 2 belongs
     int64_t execution_count_ = 0;
     std::unordered_map<uint64_t, Pending> pending_;
     std::array<std::pair<uint64_t, std::string>, kMaxParents> parents_;
-    Ending ending_;  // what is known of the end of the running request or of the worker
+    std::vector<std::string> subshells_;
+    Loss loss_;  // what is known of the worker's end
     bool link_ended_ = false;
     std::string idle_loss_;  // sentence about a worker that died between cells, until a cell has shown it
 };

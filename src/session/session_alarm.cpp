@@ -1,49 +1,88 @@
-// The wall-time alarm and the samples of the counters: everything of a session that happens by the clock. In
-// the loop's thread.
+// The wall-time alarms, the interrupts that go unheard and the samples of the counters: everything of a
+// session that happens by the clock. In the loop's thread.
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+
 #include "session/session.hpp"
 
+#include "base/sys.hpp"
+
 namespace cellblock::session {
+namespace {
+
+// proc_pid_status(5): NSpid lists a process's pids from our namespace to its own.
+pid_t pid_inside(pid_t pid) {
+    constexpr size_t kMaxStatus = 16384;
+    const auto status = sys::read_file("/proc/" + std::to_string(pid) + "/status", kMaxStatus);
+    if (pid <= 0 || !status) return 0;
+    const size_t line = status->find("\nNSpid:");
+    if (line == std::string::npos) return 0;
+    const size_t end = status->find('\n', line + 1);
+    const size_t last = status->find_last_of("\t ", end);
+    return last == std::string::npos ? 0 : std::atoi(status->c_str() + last + 1);
+}
+
+}  // namespace
 
 // ------------------------------------------------------------------------------
 
 void Session::arm_alarm(uint64_t id, std::chrono::nanoseconds delay) {
-    alarm_id_ = id;
-    alarm_rests_ = false;
-    alarm_due_ = std::chrono::steady_clock::now() + delay;
-    alarm_->arm(delay);
+    alarms_[id] = {std::chrono::steady_clock::now() + delay, false, {}, -1};
+    schedule_alarms();
+}
+
+void Session::schedule_alarms() {
+    std::optional<std::chrono::steady_clock::time_point> next;
+    for (const auto& [id, alarm] : alarms_)
+        if (!alarm.rests && (!next || alarm.due < *next)) next = alarm.due;
+    if (!next) return alarm_->disarm();
+    const std::chrono::nanoseconds left = *next - std::chrono::steady_clock::now();
+    alarm_->arm(std::max(left, std::chrono::nanoseconds(1)));
 }
 
 void Session::rest_alarm(uint64_t id) {
     {
         // Whoever has been interrupted by the alarm cannot put it off by asking questions.
         const std::lock_guard lock(mutex_);
-        if (ending_.wall_time_passed) return;
+        const auto pending = pending_.find(id);
+        if (pending == pending_.end() || pending->second.wall_time_passed) return;
     }
-    if (alarm_id_ != id || !alarm_->armed()) return;
-    alarm_left_ = alarm_due_ - std::chrono::steady_clock::now();
-    alarm_->disarm();
-    alarm_rests_ = true;
+    const auto alarm = alarms_.find(id);
+    if (alarm == alarms_.end() || alarm->second.rests) return;
     const auto counters = sample_counters();
-    rest_cpu_us_ = counters ? counters->cpu_time_us : -1;
+    alarm->second.rests = true;
+    alarm->second.left = alarm->second.due - std::chrono::steady_clock::now();
+    alarm->second.rest_cpu_us = counters ? counters->cpu_time_us : -1;
+    schedule_alarms();
     sampler_->arm(kSampleInterval);
 }
 
+void Session::resume_alarm(uint64_t id) {
+    const auto alarm = alarms_.find(id);
+    if (alarm != alarms_.end() && alarm->second.rests) arm_alarm(id, alarm->second.left);
+}
+
 void Session::end_alarm(uint64_t id) {
-    if (alarm_id_ != id) return;
-    alarm_id_ = 0;
-    alarm_rests_ = false;
-    alarm_->disarm();
+    if (alarms_.erase(id) > 0) schedule_alarms();
 }
 
 // A person may take all the time to answer; a cell that computes meanwhile does not get that time for
 // nothing.
-void Session::charge_rest(int64_t cpu_time_us) {
-    const std::chrono::nanoseconds used = cpu_time_us >= 0 && rest_cpu_us_ >= 0
-                                              ? std::chrono::microseconds(cpu_time_us - rest_cpu_us_)
-                                              : std::chrono::microseconds(kSampleInterval);
-    rest_cpu_us_ = cpu_time_us;
-    alarm_left_ -= used;
-    if (alarm_left_.count() <= 0) arm_alarm(alarm_id_, std::chrono::nanoseconds(1));
+void Session::charge_rests(int64_t cpu_time_us) {
+    for (auto& [id, alarm] : alarms_) {
+        if (!alarm.rests) continue;
+        const std::chrono::nanoseconds used = cpu_time_us >= 0 && alarm.rest_cpu_us >= 0
+                                                  ? std::chrono::microseconds(cpu_time_us - alarm.rest_cpu_us)
+                                                  : std::chrono::microseconds(kSampleInterval);
+        alarm.rest_cpu_us = cpu_time_us;
+        alarm.left -= used;
+        if (alarm.left.count() > 0) continue;
+        alarm.rests = false;
+        alarm.due = std::chrono::steady_clock::now();
+    }
+    schedule_alarms();
 }
 
 // Nothing is known when the jail is being mended just now; the next sample is not far.
@@ -54,27 +93,85 @@ std::optional<jail::Counters> Session::sample_counters() {
     return counters ? std::optional(*counters) : std::nullopt;
 }
 
+Usage Session::usage() {
+    Usage usage;
+    usage.host_name = config_.plan.name;
+    usage.cpus = config_.plan.limits.cpus > 0 ? config_.plan.limits.cpus
+                                              : std::max(1U, std::thread::hardware_concurrency());
+    usage.memory_limit = static_cast<int64_t>(config_.plan.limits.memory.count);
+    if (const auto counters = sample_counters()) {
+        usage.cpu_time_us = counters->cpu_time_us;
+        usage.memory = counters->memory_current;
+    }
+    const std::unique_lock lock(jail_mutex_, std::try_to_lock);
+    if (lock && jail_) usage.pid = pid_inside(jail_->worker_pid());
+    return usage;
+}
+
 void Session::on_sample() {
     const bool sampled_memory = config_.plan.level != jail::Level::full;
+    const auto rests = [this] {
+        return std::any_of(alarms_.begin(), alarms_.end(),
+                           [](const auto& entry) { return entry.second.rests; });
+    };
     const auto counters = sample_counters();
-    if (counters && alarm_rests_) charge_rest(counters->cpu_time_us);
+    if (counters && rests()) charge_rests(counters->cpu_time_us);
     if (counters && sampled_memory && counters->memory_current > 0 &&
         static_cast<uint64_t>(counters->memory_current) > config_.plan.limits.memory.count)
         kill_for(jail::KillReason::memory, "");
-    if (alarm_rests_ || sampled_memory) sampler_->arm(kSampleInterval);
+    if (sampled_memory || rests()) sampler_->arm(kSampleInterval);
 }
 
 void Session::on_alarm() {
+    const auto now = std::chrono::steady_clock::now();
+    std::vector<uint64_t> due;
+    for (const auto& [id, alarm] : alarms_)
+        if (!alarm.rests && alarm.due <= now) due.push_back(id);
+    for (const uint64_t id : due) ring(id);
+    schedule_alarms();
+}
+
+void Session::ring(uint64_t id) {
+    alarms_.erase(id);
     bool first = false;
     {
         const std::lock_guard lock(mutex_);
-        if (running_ != alarm_id_ || state_ != WorkerState::ready) return;
-        first = !ending_.wall_time_passed;
-        ending_.wall_time_passed = true;
+        const auto pending = pending_.find(id);
+        if (pending == pending_.end() || !pending->second.runs() || state_ != WorkerState::ready) return;
+        first = !pending->second.wall_time_passed;
+        pending->second.wall_time_passed = true;
     }
-    if (!first) return kill_for(jail::KillReason::wall_time, "");
-    arm_alarm(alarm_id_, config_.wall_time_grace);
-    interrupt();
+    if (!first) return kill_for(jail::KillReason::wall_time, "", id);
+    arm_alarm(id, config_.wall_time_grace);
+    interrupt_request(id);
+}
+
+// ---- interrupts that go unheard
+
+void Session::watch_interrupt(uint64_t id) {
+    const auto now = std::chrono::steady_clock::now();
+    if (unheard_.id != id) {
+        unheard_ = {id, false, 0, now};
+        return interrupt_patience_->arm(kInterruptPatience);
+    }
+    if (!unheard_.told) return;
+    if (now - std::exchange(unheard_.last, now) > kInterruptWindow) unheard_.since_told = 0;
+    if (++unheard_.since_told >= kInterruptsToStop) kill_for(jail::KillReason::interrupts, "", id);
+}
+
+void Session::on_interrupt_patience() {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto pending = pending_.find(unheard_.id);
+        if (pending == pending_.end() || !pending->second.runs()) return;
+    }
+    unheard_.told = true;
+    note(unheard_.id,
+         "the interrupt was delivered, and the cell goes on: it waits for native code to return, or "
+         "it handles KeyboardInterrupt itself. Interrupt " +
+             std::to_string(kInterruptsToStop) + " more times within " +
+             std::to_string(kInterruptWindow.count()) +
+             " s to stop the Python process; its variables will be lost");
 }
 
 }  // namespace cellblock::session

@@ -12,7 +12,7 @@ void Session::on_frame(Worker& worker, protocol::UpFrame frame) {
     std::string violation;
     {
         const std::lock_guard lock(mutex_);
-        if (&worker != worker_.get() || ending_.kill_reason) return;
+        if (&worker != worker_.get() || loss_.kill_reason) return;
         const bool expects_hello = state_ == WorkerState::starting;
         if (expects_hello != (frame.type == UpType::hello))
             violation = "its first frame must be hello, and only that";
@@ -31,6 +31,9 @@ void Session::on_frame(Worker& worker, protocol::UpFrame frame) {
             case UpType::input:
                 violation = on_input(frame);
                 break;
+            case UpType::awaits:
+                violation = on_awaits(frame);
+                break;
         }
     }
     if (!violation.empty()) kill_for(jail::KillReason::protocol_violation, violation);
@@ -46,6 +49,7 @@ std::string Session::on_hello(protocol::UpFrame& frame) {
     }
     info_ = std::move(frame.parts.at(0));
     state_ = WorkerState::ready;
+    if (!subshells_.empty()) send_subshells();
     changed_.notify_all();
     return "";
 }
@@ -91,18 +95,17 @@ std::string Session::on_reply(protocol::UpFrame& frame) {
     {
         const std::lock_guard lock(mutex_);
         const auto pending = pending_.find(frame.id);
-        if (pending == pending_.end() || pending->second.reply ||
-            (!pending->second.control && frame.id != running_))
+        if (pending == pending_.end() || !pending->second.runs())
             return "it answered a request that does not wait for an answer";
         asked_input = pending->second.asks_input;
-        if (pending->second.control) {
+        if (pending->second.in_a_shell()) {
+            pending->second.reply = std::move(reply);
+            // From here on that shell is idle, also when its executor has not woken up yet.
+            if (running_ == frame.id) running_ = 0;
+            changed_.notify_all();
+        } else {
             done = std::move(pending->second.done);
             pending_.erase(pending);
-        } else {
-            pending->second.reply = std::move(reply);
-            // From here on the worker is idle, also when the executor has not woken up yet.
-            running_ = 0;
-            changed_.notify_all();
         }
     }
     if (asked_input) host_.forget_input(frame.id);
@@ -116,7 +119,7 @@ std::string Session::on_input(protocol::UpFrame& frame) {
     {
         const std::lock_guard lock(mutex_);
         const auto pending = pending_.find(frame.id);
-        if (pending == pending_.end() || !pending->second.allows_input || pending->second.reply)
+        if (pending == pending_.end() || !pending->second.allows_input || !pending->second.runs())
             return "it asked for input that the request does not allow";
         // An interrupted input() may be followed by another one before anybody answers: the newest question
         // counts.
@@ -125,6 +128,21 @@ std::string Session::on_input(protocol::UpFrame& frame) {
     }
     rest_alarm(frame.id);
     host_.ask_input(frame.id, *request, std::move(frame.parts.at(0)));
+    return "";
+}
+
+std::string Session::on_awaits(const protocol::UpFrame& frame) {
+    std::shared_ptr<const protocol::Request> request;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto pending = pending_.find(frame.id);
+        if (pending == pending_.end() || !pending->second.in_a_shell() || !pending->second.runs() ||
+            pending->second.request->msg_type != "execute_request" || pending->second.awaits)
+            return "it said that a cell awaits which does not run";
+        pending->second.awaits = true;
+        request = pending->second.request;
+    }
+    host_.cell_awaits(*request);
     return "";
 }
 

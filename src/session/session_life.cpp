@@ -1,4 +1,5 @@
 // The life of a session's jail and worker: start, loss, recovery, end.
+#include <algorithm>
 #include <csignal>
 
 #include "session/session.hpp"
@@ -19,6 +20,8 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
     session->alarm_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_alarm(); }));
     session->link_silence_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_link_silence(); }));
     session->sampler_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_sample(); }));
+    session->interrupt_patience_ =
+        TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_interrupt_patience(); }));
     session->jail_ = TRY(session->config_.start_jail(session->config_.plan));
     session->watch_jail();
     if (session->config_.plan.level != jail::Level::full) session->sampler_->arm(kSampleInterval);
@@ -53,10 +56,7 @@ Result<void> Session::start_worker() {
         link_ended_ = false;
         startup_text_.clear();
         start_failure_.clear();
-        ending_.violation.clear();
-        ending_.exit.reset();
-        ending_.init_lost = false;
-        ending_.kill_reason.reset();
+        loss_ = {};
         execution_count_ = 0;
         worker_ = worker;
         if (paused_) worker->set_paused(true);
@@ -73,13 +73,28 @@ Result<void> Session::start_worker() {
     return {};
 }
 
+Result<void> Session::replace_lost_worker() {
+    const std::lock_guard recovery(recovery_mutex_);
+    {
+        std::unique_lock lock(mutex_);
+        // The cgroup's counters are evidence, and they may go with the jail: first everybody reads them.
+        changed_.wait(lock, [this] {
+            return abandoned_ || std::none_of(pending_.begin(), pending_.end(), [](const auto& entry) {
+                       return entry.second.loss && !entry.second.judged;
+                   });
+        });
+        if (state_ != WorkerState::lost || abandoned_ || leaving_) return {};
+    }
+    return recover();
+}
+
 Result<void> Session::recover() {
     std::shared_ptr<Worker> old;
     bool init_lost = false;
     {
         const std::lock_guard lock(mutex_);
         old = std::move(worker_);
-        init_lost = ending_.init_lost;
+        init_lost = loss_.init_lost;
     }
     // Only the loop's thread may take a worker's descriptors out of the loop.
     if (old) loop_.post([old = std::move(old)] { old->detach(); });
@@ -103,11 +118,7 @@ Result<void> Session::recover() {
 }
 
 void Session::recover_if_lost() {
-    {
-        const std::lock_guard lock(mutex_);
-        if (state_ != WorkerState::lost || abandoned_) return;
-    }
-    auto recovered = recover();
+    auto recovered = replace_lost_worker();
     if (recovered) return;
     const std::lock_guard lock(mutex_);
     idle_loss_ += " " + recovered.error().sentence();
@@ -133,9 +144,9 @@ void Session::on_jail_event() {
         {
             const std::lock_guard lock(mutex_);
             if (event.kind == jail::Event::Kind::init_lost)
-                ending_.init_lost = true;
+                loss_.init_lost = true;
             else
-                ending_.exit = event.exit;
+                loss_.exit = event.exit;
             worker = worker_;
         }
         // What it wrote before its end still belongs to the cell.
@@ -161,13 +172,14 @@ void Session::on_link_silence() {
     kill_for(jail::KillReason::link_closed, "");
 }
 
-void Session::kill_for(jail::KillReason reason, const std::string& why) {
+void Session::kill_for(jail::KillReason reason, const std::string& why, uint64_t culprit) {
     {
         const std::lock_guard lock(mutex_);
-        if (state_ == WorkerState::lost || ending_.exit || ending_.init_lost) return;
-        if (!ending_.kill_reason) {
-            ending_.kill_reason = reason;
-            ending_.violation = why;
+        if (state_ == WorkerState::lost || loss_.exit || loss_.init_lost) return;
+        if (!loss_.kill_reason) {
+            loss_.kill_reason = reason;
+            loss_.violation = why;
+            loss_.culprit = culprit;
         }
     }
     const std::lock_guard lock(jail_mutex_);
@@ -181,38 +193,44 @@ void Session::declare_lost() {
     bool idle = false;
     {
         const std::lock_guard lock(mutex_);
-        const bool process_ended = ending_.exit || ending_.init_lost;
+        const bool process_ended = loss_.exit || loss_.init_lost;
         if (!link_ended_ || !process_ended || state_ == WorkerState::lost) return;
-        if (state_ == WorkerState::starting) {
+        if (state_ == WorkerState::starting)
             start_failure_ = startup_text_.empty() ? "it ended without a message" : startup_text_;
-        } else if (running_ == 0) {
+        else
             idle = !leaving_;
-        }
         state_ = WorkerState::lost;
-        for (auto& [id, pending] : pending_)
-            if (pending.control && pending.done) orphans.push_back(std::move(pending.done));
-        std::erase_if(pending_, [](const auto& entry) { return entry.second.control; });
+        for (auto& [id, pending] : pending_) {
+            if (!pending.in_a_shell() && pending.done) orphans.push_back(std::move(pending.done));
+            if (!pending.in_a_shell() || !pending.runs()) continue;
+            pending.loss = loss_;
+            idle = false;
+        }
+        std::erase_if(pending_, [](const auto& entry) { return !entry.second.in_a_shell(); });
+        running_ = 0;
         changed_.notify_all();
     }
     link_silence_->disarm();
-    for (auto& done : orphans) {
-        Reply reply;
-        reply.status = protocol::ReplyStatus::error;
-        reply.content = error_content({"WorkerLost", "The Python process ended before it answered."}, 0);
-        done(std::move(reply));
-    }
+    for (auto& done : orphans) done(lost_reply());
     if (!idle) return;
     note(output_parent_, explain_idle_loss());
     host_.worker_lost_while_idle();
 }
 
+Reply Session::lost_reply() {
+    Reply reply;
+    reply.status = protocol::ReplyStatus::error;
+    reply.content = error_content({"WorkerLost", "The Python process ended before it answered."}, 0);
+    return reply;
+}
+
 std::string Session::explain_idle_loss() {
     const std::lock_guard lock(mutex_);
     jail::Evidence evidence;
-    evidence.exit = ending_.exit;
-    evidence.init_lost = ending_.init_lost;
-    evidence.kill_reason = ending_.kill_reason;
-    const Facts facts{config_.plan.limits, {}, {}, -1, ending_.exit, ending_.violation, {}, {}, true, {}};
+    evidence.exit = loss_.exit;
+    evidence.init_lost = loss_.init_lost;
+    evidence.kill_reason = loss_.kill_reason;
+    const Facts facts{config_.plan.limits, {}, {}, -1, loss_.exit, loss_.violation, {}, {}, true, {}, false};
     idle_loss_ = "after the last cell: " + explain(judge(evidence), facts).text;
     return idle_loss_;
 }

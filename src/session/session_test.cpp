@@ -258,6 +258,10 @@ class SessionTest : public testing::Test, protected Host {
             publication.msg_type + " " + publication.parent_header + " " + publication.content + "\n";
     }
     void ask_input(uint64_t id, const protocol::Request&, std::string) override { asked_ = id; }
+    void cell_awaits(const protocol::Request& request) override {
+        const std::lock_guard lock(mutex_);
+        awaits_ += "awaits in '" + request.subshell_id + "'\n";
+    }
     void forget_input(uint64_t id) override { forgotten_ = id; }
     void worker_lost_while_idle() override { lost_while_idle_ = true; }
 
@@ -272,6 +276,7 @@ class SessionTest : public testing::Test, protected Host {
     std::atomic<bool> lost_while_idle_ = false;
     std::mutex mutex_;
     std::string published_;
+    std::string awaits_;
 };
 
 // Answers every request until the link closes.

@@ -4,6 +4,7 @@ import warnings
 
 from comm import base_comm
 
+from .comms import remember_question
 from .facade import Kernel
 
 
@@ -15,6 +16,8 @@ class BaseComm(base_comm.BaseComm):
 
     def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
         content = {"data": {} if data is None else data, "comm_id": self.comm_id, **keys}
+        if msg_type == "comm_msg":
+            remember_question(data)
         topic = self.topic.decode("utf-8", "replace") if isinstance(self.topic, bytes) else self.topic
         self.kernel.link.publish(msg_type, content, metadata, buffers, topic=topic)
 

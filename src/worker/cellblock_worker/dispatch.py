@@ -1,5 +1,6 @@
 """Which function answers which request, and the promise that each request is answered exactly once."""
 
+import copy
 import threading
 import traceback
 from _queue import SimpleQueue
@@ -24,9 +25,28 @@ class Dispatcher:
         self._executor = executor
         self._interrupts = interrupts
         self._control = None
+        self.loop_of = None  # from the id of a subshell, None for the main shell, to its loop
+
+    def of_subshell(self, loop, interrupts):
+        """The same for another thread: that of a subshell."""
+        dispatcher = copy.copy(self)
+        dispatcher._interrupts = interrupts
+        dispatcher._executor = self._executor.of_subshell(loop, interrupts)
+        return dispatcher
+
+    def beside(self, request):
+        """A comm message in the event loop of a cell that awaits, perhaps for just this message."""
+        previous = requests.newest()
+        try:
+            requests.enter(request, True)
+            self._answer(request)
+        except BaseException as error:
+            self._answer_error(request, error)
+        finally:
+            requests.step_back(request, previous)
 
     def on_shell(self, request):
-        """In the main thread. Returns a coroutine when the answer needs the loop."""
+        """In the shell's thread. Returns a coroutine when the answer needs the loop."""
         runs_user_code = request.msg_type == "execute_request" or request.msg_type in COMMS
         token = None
         try:
@@ -74,8 +94,17 @@ class Dispatcher:
         if request.msg_type in QUESTIONS:
             content = QUESTIONS[request.msg_type](self._shell, request.content)
         elif request.msg_type in COMMS:
+            asking = self.loop_of(comms.asking_subshell(request))
+            if asking is not self.loop_of(request.subshell) and asking is not None:
+                # It answers a cell of another shell, which waits for it in that shell's thread.
+                if asking.post_beside(lambda: self.beside(request)):
+                    return
             comms.handle(request, self._link)
         self._link.reply(request, content)
+
+    def refuse(self, request, error):
+        """Answers with an error, in whatever thread."""
+        self._answer_error(request, error)
 
     def _answer_error(self, request, error):
         """Our own failure, or a reply that cannot be sent (not JSON, too big): the front end must not wait for ever."""

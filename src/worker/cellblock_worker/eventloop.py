@@ -1,6 +1,6 @@
-"""The main thread's life: it takes requests one by one and keeps one asyncio loop, in which tasks survive between cells.
+"""A shell's life: its thread takes requests one by one and keeps one asyncio loop, in which tasks survive between cells.
 
-Importing asyncio costs as much as a sixth of the whole start, so the thread first waits on a plain queue. It loads asyncio
+The main shell has the main thread, subshells have threads of their own. For the main thread, importing asyncio costs as much as a sixth of the whole start, so the thread first waits on a plain queue. It loads asyncio
 when it has nothing to do, or when a cell needs it. A cell that imports asyncio itself finds the loop running already.
 """
 
@@ -11,6 +11,7 @@ import threading
 import types
 from _queue import Empty, SimpleQueue
 
+from . import requests
 from .imports import after_import
 
 SHUTDOWN = object()
@@ -20,7 +21,9 @@ LOAD_WHEN_IDLE = ("ssl", "subprocess", "concurrent.futures", "asyncio")
 IDLE_SECONDS = 0.02
 
 
-class MainLoop:
+class ShellLoop:
+    """Requests in, one at a time; the asyncio loop around them."""
+
     def __init__(self, interrupts):
         self._interrupts = interrupts
         self._inbox = SimpleQueue()
@@ -30,11 +33,8 @@ class MainLoop:
         self._arrived = None
         self._ended = False
         self._loop = None
-        self._announced = self._finished = 0
-
-    def announce(self):
-        """From the link's thread, before post(): from here on work_is_waiting()."""
-        self._announced += 1
+        self._cell_awaits = False
+        self.on_await = None  # Called with the request of a cell that begins to await
 
     def post(self, item):
         """From the link's thread: a request, or SHUTDOWN."""
@@ -42,51 +42,15 @@ class MainLoop:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._wake)
 
-    def work_is_waiting(self):
-        """Whether a request is waiting or not yet finished."""
-        return self._announced != self._finished
-
-    def run(self, work):
-        """Until SHUTDOWN: work(request) for each request. What it returns, when not None, is awaited in the loop."""
-        self._work = work
-        after_import("asyncio", self._make_loop)
-        unfinished = self._run_without_loop()
-        if not self._ended:
-            self._run_with_loop(unfinished)
-
-    # Without asyncio
-
-    def _run_without_loop(self):
-        names = list(LOAD_WHEN_IDLE)
-        while self._loop is None:
-            try:
-                item = self._inbox.get(timeout=IDLE_SECONDS) if names else self._inbox.get()
-            except Empty:
-                _load(names.pop(0))
-                continue
-            if item is SHUTDOWN:
-                self._ended = True
-                return None
-            if item is not NUDGE:
-                unfinished = self._do(item)
-                if unfinished is not None:
-                    _load("asyncio")
-                    return unfinished
-                self._finish()
-        return None
-
-    def _make_loop(self, asyncio):
-        """Called when anybody has imported asyncio."""
-        loop = asyncio.new_event_loop()
-        if threading.current_thread() is threading.main_thread() and self._in_work:
-            # A cell has just imported it and expects what all later cells find: a running loop. It starts to turn when the
-            # cell has ended.
-            asyncio.set_event_loop(loop)
-            asyncio._set_running_loop(loop)
-            loop._thread_id = threading.get_ident()
-            self._pretending = True
-        self._loop = loop
-        self._inbox.put(NUDGE)
+    def post_beside(self, function):
+        """From any thread: function() in the shell's thread while its cell awaits. False when none does."""
+        if not self._cell_awaits:
+            return False
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:
+            return False  # The loop has been closed.
+        return True
 
     def _do(self, item):
         self._in_work = True
@@ -100,17 +64,13 @@ class MainLoop:
                 self._loop._thread_id = None
 
     def _finish(self):
-        self._finished += 1
         self._interrupts.end_request()
 
-    # With asyncio
-
-    def _run_with_loop(self, unfinished):
+    def _run_loop(self, unfinished):
         import asyncio
 
         loop = self._loop
         asyncio.set_event_loop(loop)
-        wake_on_signals(loop)
         server = loop.create_task(self._serve(unfinished))
         while not self._ended:
             try:
@@ -160,18 +120,97 @@ class MainLoop:
     # Cells that await
 
     async def interruptible(self, coroutine):
-        """Awaits a cell's coroutine. SIGINT raises KeyboardInterrupt where the cell awaits."""
+        """Awaits a cell's coroutine. An interrupt raises KeyboardInterrupt where the cell awaits."""
         from asyncio import current_task
 
         interrupt = _AwaitInterrupt(self._loop, current_task())
-        self._interrupts.begin_await(interrupt.on_signal)
+        self._interrupts.begin_await(interrupt)
+        self._cell_awaits = True
         try:
+            self.on_await(requests.current())
             if self._interrupts.take_noted():
                 interrupt.request()
             return await _driven(coroutine, interrupt)
         finally:
+            self._cell_awaits = False
             interrupt.over = True
             self._interrupts.end_await()
+
+
+class SubshellLoop(ShellLoop):
+    """Of a thread that is not the main one: no signals, and asyncio from the start."""
+
+    def run(self, work):
+        """Until SHUTDOWN, as MainLoop.run()."""
+        import asyncio
+
+        self._work = work
+        self._loop = asyncio.new_event_loop()
+        try:
+            self._run_loop(None)
+        finally:
+            self._loop.close()
+
+
+class MainLoop(ShellLoop):
+    def __init__(self, interrupts):
+        super().__init__(interrupts)
+        self._announced = self._finished = 0
+
+    def announce(self):
+        """From the link's thread, before post(): from here on work_is_waiting()."""
+        self._announced += 1
+
+    def work_is_waiting(self):
+        """Whether a request is waiting or not yet finished."""
+        return self._announced != self._finished
+
+    def _finish(self):
+        self._finished += 1
+        super()._finish()
+
+    def run(self, work):
+        """Until SHUTDOWN: work(request) for each request. What it returns, when not None, is awaited in the loop."""
+        self._work = work
+        after_import("asyncio", self._make_loop)
+        unfinished = self._run_without_loop()
+        if not self._ended:
+            wake_on_signals(self._loop)
+            self._run_loop(unfinished)
+
+    # Without asyncio
+
+    def _run_without_loop(self):
+        names = list(LOAD_WHEN_IDLE)
+        while self._loop is None:
+            try:
+                item = self._inbox.get(timeout=IDLE_SECONDS) if names else self._inbox.get()
+            except Empty:
+                _load(names.pop(0))
+                continue
+            if item is SHUTDOWN:
+                self._ended = True
+                return None
+            if item is not NUDGE:
+                unfinished = self._do(item)
+                if unfinished is not None:
+                    _load("asyncio")
+                    return unfinished
+                self._finish()
+        return None
+
+    def _make_loop(self, asyncio):
+        """Called when anybody has imported asyncio."""
+        loop = asyncio.new_event_loop()
+        if threading.current_thread() is threading.main_thread() and self._in_work:
+            # A cell has just imported it and expects what all later cells find: a running loop. It starts to turn when the
+            # cell has ended.
+            asyncio.set_event_loop(loop)
+            asyncio._set_running_loop(loop)
+            loop._thread_id = threading.get_ident()
+            self._pretending = True
+        self._loop = loop
+        self._inbox.put(NUDGE)
 
 
 def wake_on_signals(loop):

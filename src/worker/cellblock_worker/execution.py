@@ -1,5 +1,7 @@
 """One cell: from execute_request to execute_reply, message for message as ipykernel."""
 
+import copy
+
 from IPython.core.interactiveshell import InteractiveShell, _asyncio_runner
 
 from . import messages
@@ -15,6 +17,12 @@ class Executor:
         self._interrupts = interrupts
         self._forks = forks
         self._transforms = _transforms(shell)
+
+    def of_subshell(self, loop, interrupts):
+        """The same for another thread: that of a subshell."""
+        executor = copy.copy(self)
+        executor._loop, executor._interrupts = loop, interrupts
+        return executor
 
     def begin(self, request):
         """Runs the cell. One that awaits is returned as a coroutine, for the loop."""

@@ -50,7 +50,7 @@ class Kernel(SingletonConfigurable):
     ident = messages.KERNEL_ID
     eventloop = None
     int_id = -1
-    shell = None  # set once there is one
+    shell = subshells = None  # set once there is one
     shell_stream = control_stream = iopub_socket = iopub_thread = stdin_socket = None
     log = Any()
 

@@ -39,8 +39,8 @@ class Interrupts:
             _set_handler(self._note)
         return outcome[0]
 
-    def begin_await(self, handler):
-        _set_handler(handler)
+    def begin_await(self, interrupt):
+        _set_handler(interrupt.on_signal)
 
     def end_await(self):
         _set_handler(self._note)

@@ -31,6 +31,8 @@ class Link:
         self.disowned = False
         self.on_request = None  # called in the reader's thread
         self.on_shutdown = None
+        self.on_subshells = None  # with the list of all ids
+        self.on_interrupt = None  # with the id of a request that a subshell runs
         self._answers = threading.Lock()  # Between "may it still ask?" and the reply that ends the request
         self._asking = threading.Lock()
         self._input = None  # (request id, queue of answers) while one is asked
@@ -68,6 +70,10 @@ class Link:
             self.outbox.send(pieces)
         if asked and asked[0] == request.id:
             asked[1].put(None)  # A thread still waits for an answer that cannot come any more.
+
+    def awaits(self, request):
+        """The cell of `request` waits in its shell's event loop: comm messages may come beside it."""
+        self.outbox.send(frames.encode({"type": "awaits", "id": request.id}, [json_text.EMPTY]))
 
     def ask(self, request, content):
         """Asks the front end; the answer, or None when the request has ended meanwhile."""
@@ -123,11 +129,16 @@ class Link:
             header, parts = frames.read(self._read_exactly)
             kind = header["type"]
             if kind == "request":
-                self.on_request(requests.Request(header["id"], header["channel"], header["msg_type"], parts))
+                self.on_request(requests.Request(header["id"], header["channel"], header["msg_type"], parts,
+                                                 header.get("subshell")))
             elif kind == "input_reply":
                 asked = self._input
                 if asked and asked[0] == header["id"]:
                     asked[1].put(parts[0])
+            elif kind == "subshells":
+                self.on_subshells(header["ids"])
+            elif kind == "interrupt":
+                self.on_interrupt(header["id"])
             elif kind == "shutdown":
                 self.on_shutdown()
 

@@ -92,9 +92,14 @@ class KernelMagics(Magics):
         """Show which shell of this kernel runs the cell."""
         import threading
 
-        print("subshell id: None")
+        subshells = self.shell.kernel.subshells
+        try:
+            subshell_id = subshells.id_of_thread(threading.get_ident())
+        except LookupError:
+            subshell_id = "unknown"
+        print(f"subshell id: {subshell_id}")
         print(f"thread id: {threading.get_ident()}")
         print(f"main thread id: {threading.main_thread().ident}")
         print(f"pid: {os.getpid()}")
         print(f"thread count: {threading.active_count()}")
-        print("subshell list: []")
+        print(f"subshell list: {subshells.ids()}")

@@ -56,13 +56,14 @@ def serve(link):
     from traitlets import TraitError
 
     from . import comms, descriptors, requests, shell, standins
-    from .dispatch import Dispatcher
+    from .dispatch import COMMS, Dispatcher
     from .eventloop import SHUTDOWN, MainLoop
     from .execution import Executor
     from .facade import IPythonKernel
     from .forks import Forks
     from .interrupts import Interrupts
     from .stdin import Stdin
+    from .subshells import Subshells
     from .streams import OutStream
 
     requests.inherit_in_threads()
@@ -91,9 +92,16 @@ def serve(link):
     dispatcher = Dispatcher(kernel.shell, link, Executor(kernel.shell, link, loop, interrupts, Forks(link, (stdout, stderr))),
                             interrupts)
 
+    loop.on_await = link.awaits
+    subshells = kernel.subshells = Subshells(dispatcher, link, loop)
+
     def on_request(request):
         if request.channel == "control":
             dispatcher.on_control(request)
+        elif request.msg_type in COMMS and subshells.post_beside(request):
+            link.handed_on()
+        elif request.subshell is not None:
+            subshells.post(request)
         else:
             loop.announce()
             link.handed_on()
@@ -106,6 +114,7 @@ def serve(link):
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     link.on_request, link.on_shutdown = on_request, on_shutdown
+    link.on_subshells, link.on_interrupt = subshells.keep, subshells.interrupt
     add_notebook_directory()
     interrupts.ignore()
     link.start()

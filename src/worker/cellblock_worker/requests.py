@@ -17,9 +17,10 @@ REMEMBERED = 4_096  # As many as the kernel remembers.
 
 
 class Request:
-    def __init__(self, number, channel="shell", msg_type="", parts=()):
+    def __init__(self, number, channel="shell", msg_type="", parts=(), subshell=None):
         self.id = number
         self.channel = channel
+        self.subshell = subshell  # The id of the subshell that runs it, None for the main shell
         self.msg_type = msg_type
         self._parts = parts
         self._message = None
@@ -93,6 +94,13 @@ def enter(request, runs_user_code):
 
 def leave(token):
     _current.reset(token)
+
+
+def step_back(request, previous):
+    """After a request that ran beside a cell: what belongs to nobody goes to that cell again."""
+    global _newest
+    if _newest is request:
+        _newest = previous
 
 
 def of_message(message):
