@@ -56,7 +56,9 @@ const scenarios = {
     assert.equal(first.reply.execution_count, 1);
     assert.equal(first.text, "'x'");
     const history = await kernel.requestHistory({ hist_access_type: 'tail', n: 10, output: false, raw: true });
-    assert.equal(history.content.history.length, 1);
+    const sources = history.content.history.map(([, , source]) => source);
+    assert.equal(sources.at(-1), "import os; os.environ['FROM_START']");
+    assert.deepEqual(sources.filter(source => source.includes('_hidden')), []);
     const variables = await execute(kernel, '', { ...hidden, user_expressions: { answer: '6 * 7', wrong: 'nowhere' } });
     assert.equal(variables.reply.user_expressions.answer.data['text/plain'], '42');
     assert.equal(variables.reply.user_expressions.wrong.status, 'error');
