@@ -113,6 +113,22 @@ def test_a_slider_is_moved_by_the_mouse_and_the_kernel_knows(notebook):
     expect(notebook.run("slider.value * 100")).to_contain_text("1000")
 
 
+@pytest.mark.cellblock_only
+def test_a_slider_moves_its_text_while_another_cell_runs(notebook):
+    """JupyterLab sends what widgets say over a subshell, so the running cell sees it too. (ipykernel 7.4 lets them wait.)"""
+    shown = notebook.run("import time\nfrom ipywidgets import IntSlider, Label, VBox\n"
+                         "slider, said = IntSlider(0, 0, 10), Label('not moved')\n"
+                         "slider.observe(lambda change: setattr(said, 'value', f'moved to {change.new}'), 'value')\n"
+                         "VBox([slider, said])")
+    expect(shown).to_contain_text("not moved")
+    running = notebook.run("print('running', flush=True)\nwhile slider.value != 10:\n    time.sleep(0.05)\n'seen by the cell'")
+    expect(running).to_contain_text("running")
+    notebook.wait_until_busy()
+    notebook.drag(shown.locator(".noUi-handle"), 500)
+    expect(shown).to_contain_text("moved to 10")
+    expect(running).to_contain_text("seen by the cell")
+
+
 def test_what_a_button_prints_appears_in_its_output_widget(notebook):
     shown = notebook.run("from ipywidgets import Button, Output, VBox\n"
                          "button, log = Button(description='Press'), Output()\n"
