@@ -5,14 +5,14 @@
 #include <numeric>
 
 #include "cli/commands.hpp"
+#include "cli/ipython_arguments.hpp"
 #include "cli/kernel_options.hpp"
 #include "kernel/kernel_main.hpp"
 
 namespace cellblock::cli {
 namespace {
 
-/// Unknown options go to IPython, so a misspelt limit would silently not be one: what differs from an option
-/// of ours in so few letters is an error.
+/// What differs from an option of ours in so few letters was meant to be that one.
 constexpr size_t kMisspelling = 2;
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -50,8 +50,8 @@ using Options = std::shared_ptr<kernel::KernelOptions>;
 
 Options declare(CLI::App& app) {
     app.footer(
-        "Further arguments are passed to IPython in the jail, for example "
-        "--InteractiveShell.colors=NoColor.");
+        "Further arguments are ipykernel's: those for IPython are passed to it in the jail, for example "
+        "--InteractiveShell.colors=NoColor or --ext autoreload.");
     app.allow_extras();
     auto options = std::make_shared<kernel::KernelOptions>();
     app.add_option("-f,--connection-file", options->connection_file,
@@ -68,6 +68,11 @@ Options declare(CLI::App& app) {
     return options;
 }
 
+Result<IPythonArguments> read_further_arguments(const std::vector<std::string>& arguments) {
+    TRY(check_spelling(arguments));
+    return read_ipython_arguments(arguments);
+}
+
 }  // namespace
 
 Result<void> check_kernel_arguments(const std::vector<std::string>& arguments) {
@@ -78,14 +83,16 @@ Result<void> check_kernel_arguments(const std::vector<std::string>& arguments) {
     } catch (const CLI::ParseError& error) {
         return Error(std::string("pass these arguments to the kernel: ") + error.what());
     }
-    return check_spelling(app.remaining());
+    TRY(read_further_arguments(app.remaining()));
+    return {};
 }
 
-Action declare_kernel(CLI::App& app, const Context&) {
+Action declare_kernel(CLI::App& app, const Context& context) {
     const Options options = declare(app);
-    return [options, &app]() -> Result<int> {
-        options->launch.worker_arguments = app.remaining();
-        TRY(check_spelling(options->launch.worker_arguments));
+    return [options, &app, &context]() -> Result<int> {
+        const IPythonArguments arguments = TRY(read_further_arguments(app.remaining()));
+        for (const std::string& note : arguments.notes) context.err << "note: " << note << "\n";
+        options->launch.worker_arguments = arguments.passed;
         return kernel::run_kernel(*options);
     };
 }

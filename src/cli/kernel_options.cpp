@@ -88,6 +88,11 @@ Result<void> apply_profile(const std::string& text, LaunchOptions&) {
     return Error("there is no profile \"" + text + "\"; the only one is \"default\"");
 }
 
+Result<void> apply_ipython_profile(const std::string& text, LaunchOptions& options) {
+    options.ipython_profile = TRY(session::parse_ipython_profile(text));
+    return {};
+}
+
 // clang-format off
 constexpr std::array kOptions{
     KernelOption{"--memory", "SIZE", "memory of everything in the jail together, e.g. 512MiB, 4GiB",
@@ -106,6 +111,10 @@ constexpr std::array kOptions{
                  [] { return std::string(session::to_text(LaunchOptions{}.notebook_dir)); }, apply_notebook_dir},
     KernelOption{"--profile", "NAME", "named set of settings; \"default\" is the only one",
                  [] { return std::string("default"); }, apply_profile},
+    KernelOption{"--ipython-profile", "DIRECTORY", "IPython profile whose configuration and startup files hold: shown read-only, or none",
+                 [] { return std::string("none"); }, apply_ipython_profile},
+    KernelOption{"--profile-dir", "DIRECTORY", "the same, as ipykernel spells it",
+                 [] { return std::string("none"); }, apply_ipython_profile},
 };
 
 struct Unit {

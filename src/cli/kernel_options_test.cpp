@@ -97,10 +97,19 @@ TEST(KernelOptions, WhatTheySayIsTheDefaultIsAccepted) {
 }
 
 TEST(KernelArguments, OptionsOfIPythonPass) {
-    EXPECT_EQ(complaint({"--HistoryManager.hist_file=:memory:", "--debug", "--ext", "autoreload",
-                         "--profile-dir=/x"}),
-              "");
-    EXPECT_EQ(complaint({"install", "list"}), "");
+    EXPECT_EQ(complaint({"--HistoryManager.hist_file=:memory:", "--debug", "--ext", "autoreload"}), "");
+}
+
+TEST(KernelArguments, WhatNobodyKnowsIsAnError) {
+    EXPECT_THAT(complaint({"install"}), HasSubstr("there is no option install"));
+    EXPECT_THAT(complaint({"--speed=11"}), HasSubstr("--Class.trait=value"));
+}
+
+TEST(KernelArguments, AnIPythonProfileHasToBeOne) {
+    EXPECT_THAT(complaint({"--ipython-profile=somewhere"}), HasSubstr("absolute"));
+    EXPECT_THAT(complaint({"--ipython-profile=/does/not/exist"}), HasSubstr("/does/not/exist"));
+    EXPECT_THAT(complaint({"--profile-dir=/usr"}), HasSubstr("no profile of IPython"));
+    EXPECT_EQ(complaint({"--ipython-profile=none"}), "");
 }
 
 TEST(KernelArguments, AMisspeltLimitIsNotHandedToIPython) {

@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 // The jail's own places (see the jail's mount table).
 constexpr std::string_view kHome = "/home/cell";
+constexpr std::string_view kShownProfile = "/home/cell/.ipython-profile";
 
 // Variables of the host that say how people write and where they are; everything else stays outside.
 constexpr std::array kInheritedVariables{"LANG", "LC_ALL", "LC_CTYPE", "TZ", "JPY_SESSION_NAME"};
@@ -55,17 +56,20 @@ bool is_hidden(const fs::path& directory, const std::vector<std::string>& homes)
     return false;
 }
 
+// Root's jail has a user of its own, to whom a private directory of root's is closed.
+bool is_closed_to_cells(const std::string& directory) {
+    struct stat status {};
+    if (::stat(directory.c_str(), &status) != 0) return true;
+    constexpr mode_t kOpenToAll = S_IROTH | S_IXOTH;
+    return ::geteuid() == 0 && (status.st_mode & kOpenToAll) != kOpenToAll;
+}
+
 std::string place_notebook_dir(NotebookDir choice, jail::Plan& plan) {
     if (choice == NotebookDir::none) return std::string(kHome);
     std::error_code error;
     const fs::path here = fs::current_path(error);
     if (error) return std::string(kHome);
-    // Root's jail has a user of its own, to whom a private directory of root's is closed: it could not even
-    // be entered.
-    struct stat status {};
-    if (::stat(here.c_str(), &status) != 0) return std::string(kHome);
-    constexpr mode_t kOpenToAll = S_IROTH | S_IXOTH;
-    if (::geteuid() == 0 && (status.st_mode & kOpenToAll) != kOpenToAll) return std::string(kHome);
+    if (is_closed_to_cells(here)) return std::string(kHome);  // It could not even be entered.
     const std::vector<std::string> homes = read_host_facts().homes;
     ShownPaths shown(homes);
     // What would show a home directory as a whole, or parts of the system, is simply not shown.
@@ -85,6 +89,22 @@ Result<NotebookDir> parse_notebook_dir(std::string_view text) {
     if (text == "ro") return NotebookDir::ro;
     return Error("read the notebook directory mode \"" + std::string(text) +
                  "\": \"none\" or \"ro\" is expected");
+}
+
+Result<std::string> parse_ipython_profile(const std::string& text) {
+    if (text == "none") return std::string();
+    std::error_code error;
+    const fs::path path = text;
+    if (!path.is_absolute())
+        return Error("show the IPython profile \"" + text + "\": an absolute path is expected");
+    const fs::path profile = fs::canonical(path, error);
+    if (error) return Error("show the IPython profile " + text + ": " + error.message());
+    for (const char* sign : {"ipython_config.py", "ipython_kernel_config.py", "startup"})
+        if (fs::exists(profile / sign, error)) return profile.string();
+    return Error("show the IPython profile " + text +
+                 ": it is no profile of IPython, having neither ipython_config.py nor startup")
+        .with_remedy(
+            "Name a directory such as ~/.ipython/profile_default; \"ipython profile create\" makes one.");
 }
 
 Result<std::string> library_directory() {
@@ -114,6 +134,14 @@ Result<Config> make_config(const LaunchOptions& options) {
     config.plan.mounts.push_back({package, package});
 
     config.command.argv = {python.interpreter, "-I", package};
+    if (!options.ipython_profile.empty()) {
+        if (is_closed_to_cells(options.ipython_profile))
+            return Error("show the IPython profile " + options.ipython_profile +
+                         " to cells: they run as another user, who may not read it")
+                .with_remedy("Run: chmod -R o+rX " + options.ipython_profile);
+        config.plan.mounts.push_back({options.ipython_profile, std::string(kShownProfile)});
+        config.command.argv.push_back("--profile-dir=" + std::string(kShownProfile));
+    }
     config.command.argv.insert(config.command.argv.end(), options.worker_arguments.begin(),
                                options.worker_arguments.end());
     config.command.environment = worker_environment(python);

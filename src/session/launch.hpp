@@ -21,6 +21,10 @@ enum class NotebookDir {
 std::string_view to_text(NotebookDir choice);
 Result<NotebookDir> parse_notebook_dir(std::string_view text);
 
+/// An absolute path that a user has named, "none" is empty. Only what looks like a profile is accepted,
+/// because all of the directory is shown: a home directory given by mistake must not be.
+Result<std::string> parse_ipython_profile(const std::string& text);
+
 /// How long a cell may run by default. Long, because training a model is no attack; finite, because a
 /// forgotten endless loop should end some day.
 inline constexpr std::chrono::milliseconds kDefaultWallTime{std::chrono::hours(1)};
@@ -31,6 +35,7 @@ struct LaunchOptions {
     jail::Limits limits;
     std::chrono::milliseconds wall_time = kDefaultWallTime;  ///< zero: none
     NotebookDir notebook_dir = NotebookDir::ro;
+    std::string ipython_profile;                ///< directory; empty: none
     std::vector<std::string> worker_arguments;  ///< passed to IPython's configuration
     std::string worker_package;                 ///< directory; empty: beside this binary
     std::string worker_digest;                  ///< empty: of this build

@@ -10,12 +10,12 @@ from driver import Worker
 SITE_PACKAGES = next(Path(path) for path in sys.path if path.endswith("site-packages"))
 
 
-def python_without_ipykernel(directory):
+def python_without_ipykernel(directory, also=()):
     """An environment that lacks nothing else of the one that the tests run in."""
     venv.create(directory, symlinks=True)
     there = next(directory.glob("lib/python*/site-packages"))
     for entry in SITE_PACKAGES.iterdir():
-        if not entry.name.startswith("ipykernel") and not (there / entry.name).exists():
+        if not entry.name.startswith(("ipykernel", *also)) and not (there / entry.name).exists():
             (there / entry.name).symlink_to(entry)
     return str(directory / "bin" / "python")
 
@@ -58,6 +58,7 @@ def test_a_version_that_debuggers_accept(worker):
     "get_ipython().__class__.__name__ == 'ZMQInteractiveShell'",
     "type(get_ipython()).__module__ == 'ipykernel.zmqshell'",
     "'ipykernel' in sys.modules",
+    "'ipykernel.zmqshell' in sys.modules and 'ipykernel.kernelapp' in sys.modules",
     "'IPKernelApp' in get_ipython().config",
     "isinstance(get_ipython(), ipykernel.zmqshell.ZMQInteractiveShell)",
     "ipykernel.kernelapp.IPKernelApp.initialized()",
@@ -87,6 +88,24 @@ def test_libraries_find_the_kernel(worker, question):
     worker.run("import sys, traitlets.config, comm, ipykernel, ipykernel.zmqshell, ipykernel.kernelapp, ipykernel.ipkernel, "
                "ipykernel.comm, ipykernel.iostream, ipykernel.displayhook, ipykernel.compiler, ipykernel.jsonutil")
     assert value(worker, question) == "True"
+
+
+def test_looking_through_all_modules_does_no_harm(start_worker):
+    worker = start_worker()
+    assert value(worker, "import inspect, sys, unittest, warnings\n"
+                         "with unittest.TestCase().assertWarns(UserWarning):\n    warnings.warn('w')\n"
+                         "inspect.getmodule(type(get_ipython()))\n'comm' in sys.modules") == "False"
+
+
+def test_without_the_comm_package_only_comms_are_missing(tmp_path):
+    worker = Worker(python=python_without_ipykernel(tmp_path / "venv", also=("comm", "ipywidgets")), home=tmp_path,
+                    cwd=tmp_path).await_hello()
+    try:
+        assert "cannot import name 'Comm'" in error(worker, "from ipykernel.comm import Comm")
+        assert value(worker, "import sys\n[hasattr(module, 'Comm') for module in list(sys.modules.values()) if module].count(True)") == "0"
+        assert value(worker, "import ipykernel.zmqshell\nisinstance(get_ipython(), ipykernel.zmqshell.ZMQInteractiveShell)") == "True"
+    finally:
+        worker.close()
 
 
 def test_a_comm_of_the_old_name_reaches_the_front_end(worker):
