@@ -50,8 +50,8 @@ using Options = std::shared_ptr<kernel::KernelOptions>;
 
 Options declare(CLI::App& app) {
     app.footer(
-        "Further arguments are ipykernel's: those for IPython are passed to it in the jail, for example "
-        "--InteractiveShell.colors=NoColor or --ext autoreload.");
+        "Further arguments are ipykernel's: those for IPython are passed to it in the jail,\n"
+        "for example --InteractiveShell.colors=NoColor or --ext autoreload.");
     app.allow_extras();
     auto options = std::make_shared<kernel::KernelOptions>();
     app.add_option("-f,--connection-file", options->connection_file,
