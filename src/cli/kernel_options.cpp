@@ -14,6 +14,7 @@ using session::LaunchOptions;
 // Less than IPython itself needs would only produce kernels that die at their start.
 constexpr Bytes kLeastMemory = 64_MiB;
 constexpr Bytes kLeastScratch = 1_MiB;
+constexpr Bytes kLeastOutputLimit = 1_MiB;
 constexpr int kLeastProcesses = 8;
 constexpr double kLeastCpus = 0.01;
 constexpr double kMostCpus = 4096;
@@ -73,6 +74,11 @@ Result<void> apply_wall_time(const std::string& text, LaunchOptions& options) {
     return {};
 }
 
+Result<void> apply_output_limit(const std::string& text, LaunchOptions& options) {
+    options.output_limit = text == "none" ? Bytes{0} : TRY(parse_size(text, kLeastOutputLimit));
+    return {};
+}
+
 Result<void> apply_isolation(const std::string& text, LaunchOptions& options) {
     options.level = TRY(jail::parse_level(text));
     return {};
@@ -105,6 +111,8 @@ constexpr std::array kOptions{
                  [] { return typed(LaunchOptions{}.limits.scratch); }, apply_scratch},
     KernelOption{"--wall-time", "DURATION", "how long one cell may run, e.g. 60s, 5m, or none",
                  [] { return to_text(LaunchOptions{}.wall_time); }, apply_wall_time},
+    KernelOption{"--output-limit", "SIZE", "what one cell may put into the notebook, e.g. 80MiB, or none",
+                 [] { return typed(LaunchOptions{}.output_limit); }, apply_output_limit},
     KernelOption{"--isolation", "LEVEL", "full: hard limits through cgroups; namespaced: memory is sampled",
                  [] { return std::string(jail::to_text(LaunchOptions{}.level)); }, apply_isolation},
     KernelOption{"--notebook-dir", "MODE", "what cells see of the directory where the kernel starts: none, or ro (read-only)",

@@ -125,6 +125,8 @@ Result<Config> make_config(const LaunchOptions& options) {
     Config config;
     config.worker_digest = options.worker_digest.empty() ? kWorkerDigest : options.worker_digest;
     config.wall_time = options.wall_time;
+    config.output_limit = options.output_limit;
+    config.raise_output_hint = "reinstall the kernel with a larger --output-limit";
     config.raise_memory_hint = "reinstall the kernel with a larger --memory";
     config.raise_wall_time_hint = "reinstall the kernel with a larger --wall-time";
     config.plan.level = options.level;

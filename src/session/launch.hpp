@@ -29,11 +29,15 @@ Result<std::string> parse_ipython_profile(const std::string& text);
 /// forgotten endless loop should end some day.
 inline constexpr std::chrono::milliseconds kDefaultWallTime{std::chrono::hours(1)};
 
+/// What one cell may show by default: a 50 MiB image fits, in base64; much more is hard on a browser.
+inline constexpr Bytes kDefaultOutputLimit = 80_MiB;
+
 struct LaunchOptions {
     std::string python;  ///< path of the environment's interpreter
     jail::Level level = jail::Level::full;
     jail::Limits limits;
     std::chrono::milliseconds wall_time = kDefaultWallTime;  ///< zero: none
+    Bytes output_limit = kDefaultOutputLimit;                ///< zero: none
     NotebookDir notebook_dir = NotebookDir::ro;
     std::string ipython_profile;                ///< directory; empty: none
     std::vector<std::string> worker_arguments;  ///< passed to IPython's configuration

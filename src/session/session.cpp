@@ -48,7 +48,7 @@ uint64_t Session::begin_request(std::shared_ptr<const protocol::Request> request
         pending.allows_input = flag(*content, "allow_stdin", true);
     const std::lock_guard lock(mutex_);
     const uint64_t id = ++last_id_;
-    parents_.at(id % kMaxParents) = {id, request->header};
+    parents_.at(id % kMaxParents) = {id, request->header, {}};
     pending.request = std::move(request);
     pending_[id] = std::move(pending);
     return id;
@@ -133,6 +133,7 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     evidence.oom_kills = increase(after.oom_kills, before.oom_kills);
     evidence.memory_limit_hits = increase(after.memory_limit_hits, before.memory_limit_hits);
     const Verdict verdict = judge(evidence);
+    tell_what_was_left_out(id);
 
     if (refused_forks > 0)
         note(id, "the limit of " + std::to_string(config_.plan.limits.processes) +

@@ -39,6 +39,8 @@ inline constexpr size_t kMaxStartupText = 2000;
 /// Requests that the worker holds beside the cells of its shells (control requests, comm messages for a cell
 /// that awaits); beyond it they are refused or wait in the shell's queue.
 inline constexpr size_t kMaxBesideCells = 1024;
+/// Beyond its output limit a cell may still show this much of errors.
+inline constexpr uint64_t kErrorReserve = 1U << 20U;
 /// From an interrupt to the note that says what it waits for.
 inline constexpr std::chrono::milliseconds kInterruptPatience{1000};
 /// So many more interrupts after that note, none later than the window after the one before, stop the worker.
@@ -55,9 +57,12 @@ struct Config {
     std::chrono::milliseconds wall_time{0};
     /// From the interrupt at the limit to the kill.
     std::chrono::milliseconds wall_time_grace{2000};
+    /// What one cell may put into the notebook, so that front ends can still show it. Zero: no limit.
+    Bytes output_limit{0};
     /// How a person raises a limit, e.g. "start the kernel with --memory 4GiB".
     std::string raise_memory_hint;
     std::string raise_wall_time_hint;
+    std::string raise_output_hint;
 };
 
 /// The end of a request. `content` is the content of the Jupyter reply.
@@ -190,6 +195,22 @@ class Session final : private WorkerListener {
         [[nodiscard]] bool in_a_shell() const { return lane == Lane::shell || lane == Lane::subshell; }
     };
 
+    /// What a request has put into the notebook and what was left out, in bytes of messages.
+    struct Output {
+        uint64_t shown = 0;
+        uint64_t errors_beyond = 0;
+        uint64_t left_out = 0;
+        uint64_t messages_left_out = 0;
+        bool streams_end = false;  // nothing comes after a gap
+    };
+
+    /// What is remembered of a request for its late output.
+    struct Parent {
+        uint64_t id = 0;
+        std::string header;
+        Output output;
+    };
+
     /// How a request came to its end.
     struct Ending {
         std::optional<Reply> reply;
@@ -263,6 +284,10 @@ class Session final : private WorkerListener {
     void publish_later(uint64_t parent, const std::string& msg_type, std::string content);
     void note(uint64_t parent, const std::string& text);
     std::string parent_header(uint64_t id);
+    /// Whether this message still fits into what its cell may show. In the loop's thread.
+    bool admit_output(uint64_t parent, std::string_view msg_type, uint64_t size);
+    bool fits(Output& output, std::string_view msg_type, uint64_t size) const;
+    void tell_what_was_left_out(uint64_t id);
 
     void on_frame(Worker& worker, protocol::UpFrame frame) override;
     void on_text(Worker& worker, Stream stream, std::string text) override;
@@ -304,7 +329,8 @@ class Session final : private WorkerListener {
     uint64_t output_parent_ = 0;  // where text of descriptors 1 and 2 belongs
     int64_t execution_count_ = 0;
     std::unordered_map<uint64_t, Pending> pending_;
-    std::array<std::pair<uint64_t, std::string>, kMaxParents> parents_;
+    std::array<Parent, kMaxParents> parents_;
+    Output stray_output_;  // of requests that are no longer remembered
     std::vector<std::string> subshells_;
     Loss loss_;  // what is known of the worker's end
     bool link_ended_ = false;

@@ -69,6 +69,9 @@ std::string Session::on_publish(protocol::UpFrame& frame) {
                 execution_count_ = protocol::as_integer(*count).value_or(execution_count_);
         }
     }
+    uint64_t size = 0;
+    for (const std::string& part : frame.parts) size += part.size();
+    if (!admit_output(frame.id, frame.msg_type, size)) return "";
     Publication publication;
     publication.parent_header = parent_header(frame.id);
     publication.msg_type = std::move(frame.msg_type);
@@ -157,6 +160,7 @@ void Session::on_text(Worker& worker, Stream stream, std::string text) {
         }
         parent = output_parent_;
     }
+    if (!admit_output(parent, "stream", text.size())) return;
     const std::string name = stream == Stream::stdout_ ? "stdout" : "stderr";
     // Directly: the frame that is being handled comes after this text.
     host_.publish(publication_for(parent, "stream",
@@ -186,8 +190,8 @@ void Session::note(uint64_t parent, const std::string& text) {
 
 std::string Session::parent_header(uint64_t id) {
     const std::lock_guard lock(mutex_);
-    const auto& [known, header] = parents_.at(id % kMaxParents);
-    return known == id && id != 0 ? header : "{}";
+    const Parent& parent = parents_.at(id % kMaxParents);
+    return parent.id == id && id != 0 ? parent.header : "{}";
 }
 
 }  // namespace cellblock::session

@@ -226,11 +226,13 @@ class SessionTest : public testing::Test, protected Host {
         session_.reset();
     }
 
-    Reply run(const std::string& content = R"({"code": "x"})", const std::string& type = "execute_request") {
+    Reply run(const std::string& content = R"({"code": "x"})", const std::string& type = "execute_request",
+              const std::string& subshell = "") {
         auto request = std::make_shared<protocol::Request>();
         request->msg_type = type;
         request->header = R"({"msg_id": "m"})";
         request->content = content;
+        request->subshell_id = subshell;
         return session_->run_cell(request);
     }
     std::string published() {
@@ -280,10 +282,14 @@ class SessionTest : public testing::Test, protected Host {
 };
 
 // Answers every request until the link closes.
-jail::Exit honest(Script& script) {
-    script.hello();
+jail::Exit honest_after_hello(Script& script) {
     for (std::string id = script.next_request(); !id.empty(); id = script.next_request()) script.reply(id);
     return {0, 0};
+}
+
+jail::Exit honest(Script& script) {
+    script.hello();
+    return honest_after_hello(script);
 }
 
 TEST_F(SessionTest, RunsCellsAndReturnsTheWorkersContent) {
@@ -607,6 +613,230 @@ TEST_F(SessionTest, AHangUpUnderPressureWaitsWithoutSpinning) {
     EXPECT_NE(published().find("last words"), std::string::npos);
 }
 
+// ---- subshells
+
+TEST_F(SessionTest, ASubshellsCellRunsBesideTheMainShells) {
+    start({[](Script& s) {
+        s.hello();
+        const std::string first = s.next_request();
+        const std::string second = s.next_request();
+        EXPECT_NE(s.last_header.find(R"("subshell": "s-1")"), std::string::npos) << s.last_header;
+        s.reply(second);
+        s.next_request();
+        s.reply("3");
+        s.reply(first);
+        s.next_request();
+        return jail::Exit{};
+    }});
+    std::thread main([this] { EXPECT_EQ(run().verdict, jail::Verdict::ok); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(run(R"({"code": "y"})", "execute_request", "s-1").verdict, jail::Verdict::ok);
+    EXPECT_EQ(run(R"({"code": "z"})", "execute_request", "s-1").verdict, jail::Verdict::ok);
+    main.join();
+}
+
+TEST_F(SessionTest, ALostWorkerEndsTheCellsOfAllShellsAndIsReplacedOnce) {
+    start({[](Script& s) {
+               s.hello();
+               for (int i = 0; i < 3; ++i) s.next_request();
+               return jail::Exit{3, 0};
+           },
+           [](Script& s) {
+               s.hello();
+               s.next_request();
+               EXPECT_EQ(s.last_header, R"({"type": "subshells", "ids": ["s-1", "s-2"]})");
+               return honest_after_hello(s);
+           }});
+    ASSERT_TRUE(session_->wait_ready().ok());
+    session_->set_subshells({"s-1", "s-2"});
+    std::thread first(
+        [this] { EXPECT_EQ(run("{}", "execute_request", "s-1").verdict, jail::Verdict::worker_exited); });
+    EXPECT_EQ(run("{}", "execute_request", "s-2").verdict, jail::Verdict::worker_exited);
+    first.join();
+    EXPECT_EQ(run("{}", "execute_request", "s-1").verdict, jail::Verdict::ok);
+    EXPECT_EQ(world_.spawned, 2);
+}
+
+TEST_F(SessionTest, ACellOfASubshellIsInterruptedByAFrame) {
+    start({[](Script& s) {
+        s.hello();
+        const std::string id = s.next_request();
+        EXPECT_EQ(s.next_request(), id);
+        EXPECT_NE(s.last_header.find(R"("type": "interrupt")"), std::string::npos);
+        s.reply(id, "error", R"({"status": "error"})");
+        s.next_request();
+        return jail::Exit{};
+    }});
+    std::thread cell(
+        [this] { EXPECT_EQ(run("{}", "execute_request", "s-1").verdict, jail::Verdict::error); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    session_->interrupt();
+    cell.join();
+}
+
+TEST_F(SessionTest, TheWallTimeOfASubshellsCellIsItsOwn) {
+    config_.wall_time = std::chrono::milliseconds(100);
+    config_.wall_time_grace = std::chrono::milliseconds(50);
+    start({[](Script& s) {
+               s.hello();
+               s.next_request();
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    EXPECT_EQ(run("{}", "execute_request", "s-1").verdict, jail::Verdict::limit_wall_time);
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+TEST_F(SessionTest, CommMessagesGoBesideACellOnlyWhileItAwaits) {
+    std::atomic<bool> awaited = false;
+    start({[&](Script& s) {
+        s.hello();
+        const std::string cell = s.next_request();
+        s.frame("{\"type\": \"awaits\", \"id\": " + cell + "}", {"{}"});
+        awaited = true;
+        const std::string comm = s.next_request();
+        EXPECT_NE(s.last_header.find("comm_msg"), std::string::npos);
+        s.reply(comm);
+        s.reply(cell);
+        s.next_request();
+        return jail::Exit{};
+    }});
+    auto comm = std::make_shared<protocol::Request>();
+    comm->msg_type = "comm_msg";
+    comm->header = comm->content = "{}";
+    EXPECT_FALSE(session_->run_beside(comm));
+    std::thread cell([this] { EXPECT_EQ(run().verdict, jail::Verdict::ok); });
+    bool beside = false;
+    for (int i = 0; i < 2000 && !beside; ++i) {
+        beside = session_->run_beside(comm);
+        EXPECT_TRUE(awaited || !beside);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_TRUE(beside);
+    cell.join();
+    EXPECT_FALSE(session_->run_beside(comm));
+}
+
+// ---- interrupts
+
+TEST_F(SessionTest, AnInterruptWithoutEffectIsToldAndTwoMoreStopTheWorker) {
+    start({[](Script& s) {
+               s.hello();
+               s.next_request();
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    std::thread cell([this] { EXPECT_EQ(run().verdict, jail::Verdict::user_interrupts); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    for (int i = 0; i < 5; ++i) session_->interrupt();  // impatience is no insistence
+    EXPECT_TRUE(eventually_published("the interrupt was delivered"));
+    session_->interrupt();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    EXPECT_EQ(world_.spawned, 1);
+    session_->interrupt();
+    cell.join();
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+TEST_F(SessionTest, AnInterruptThatIsHeardIsNotTold) {
+    start({[](Script& s) {
+        s.hello();
+        std::string id = s.next_request();
+        s.wait_for(SIGINT);
+        s.reply(id, "error", R"({"status": "error"})");
+        id = s.next_request();
+        std::this_thread::sleep_for(kInterruptPatience + std::chrono::milliseconds(200));
+        s.reply(id);
+        s.next_request();
+        return jail::Exit{};
+    }});
+    std::thread cell([this] { run(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    session_->interrupt();
+    cell.join();
+    run();
+    EXPECT_EQ(published().find("the interrupt was delivered"), std::string::npos);
+}
+
+// ---- the output limit
+
+class OutputLimit : public SessionTest {
+  protected:
+    static constexpr size_t kLimit = 1000;
+    // A stream message of exactly `size` bytes, metadata and content together.
+    static std::string text(size_t size) {
+        const std::string empty = R"({"name": "stdout", "text": ""})";
+        return R"({"name": "stdout", "text": ")" + std::string(size - empty.size() - 2, 'x') + "\"}";
+    }
+    void start_with(std::function<void(Script&, const std::string&)> say) {
+        config_.output_limit = Bytes{kLimit};
+        config_.raise_output_hint = "do this.";
+        start({[say](Script& s) {
+            s.hello();
+            for (std::string id = s.next_request(); !id.empty(); id = s.next_request()) {
+                say(s, id);
+                s.reply(id);
+            }
+            return jail::Exit{};
+        }});
+    }
+    size_t count(const std::string& what) {
+        const std::string all = published();
+        size_t found = 0;
+        for (size_t at = all.find(what); at != std::string::npos; at = all.find(what, at + 1)) ++found;
+        return found;
+    }
+};
+
+TEST_F(OutputLimit, NothingIsLostUpToIt) {
+    start_with([](Script& s, const std::string& id) {
+        for (int i = 0; i < 10; ++i) s.publish(id, "stream", text(kLimit / 10));
+    });
+    run();
+    run();  // each cell has its own
+    EXPECT_EQ(count("xxx\"}"), 20U);
+    EXPECT_EQ(count("left out"), 0U);
+}
+
+TEST_F(OutputLimit, TextEndsBeyondItAndTheCellSaysHowMuch) {
+    start_with([](Script& s, const std::string& id) {
+        for (int i = 0; i < 11; ++i) s.publish(id, "stream", text(kLimit / 10 + 1));
+        s.publish(id, "stream", text(50));  // it would fit, but after a gap
+    });
+    run();
+    EXPECT_EQ(count("xxx\"}"), 9U);
+    EXPECT_EQ(count("To allow more, do this."), 1U);
+    EXPECT_TRUE(eventually_published("252 B of output in 3 messages were left out")) << published();
+}
+
+TEST_F(OutputLimit, ABigDisplayIsLeftOutAloneAndErrorsAreShown) {
+    start_with([](Script& s, const std::string& id) {
+        s.publish(id, "display_data", text(kLimit + 1));
+        s.publish(id, "stream", text(100));
+        s.publish(id, "display_data", text(kLimit));
+        s.publish(id, "error", text(kLimit));
+    });
+    run();
+    EXPECT_EQ(count("display_data {"), 0U);
+    EXPECT_EQ(count("stream {\"msg_id\": \"m\"} {\"name\": \"stdout\""), 1U);
+    EXPECT_EQ(count("error {"), 1U);
+}
+
+TEST_F(OutputLimit, WhatIsClearedOrReplacedDoesNotCount) {
+    start_with([](Script& s, const std::string& id) {
+        for (int i = 0; i < 5; ++i) {
+            s.publish(id, "clear_output", R"({"wait": true})");
+            s.publish(id, "display_data", text(kLimit - 100));
+            s.publish(id, "update_display_data", text(kLimit - 100));
+        }
+    });
+    run();
+    EXPECT_EQ(count("display_data {\"msg_id\""), 10U);
+    EXPECT_EQ(count("left out"), 0U);
+}
+
 // Each script breaks one rule; the verdict is the same, and the kernel lives.
 struct Violation {
     const char* name;
@@ -656,6 +886,21 @@ INSTANTIATE_TEST_SUITE_P(
                                   const std::string id = s.next_request();
                                   s.publish(id, "execute_input", R"({"code": "x", "execution_count": 1})");
                                   s.publish(id, "execute_input", R"({"code": "x", "execution_count": 2})");
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"AwaitsTwice",
+                              [](Script& s) {
+                                  s.hello();
+                                  const std::string id = s.next_request();
+                                  for (int i = 0; i < 2; ++i)
+                                      s.frame("{\"type\": \"awaits\", \"id\": " + id + "}", {"{}"});
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"AwaitsWithoutACell",
+                              [](Script& s) {
+                                  s.hello();
+                                  s.next_request();
+                                  s.frame(R"({"type": "awaits", "id": 4711})", {"{}"});
                                   return wait_for_kill(s);
                               }},
                     Violation{"ForbiddenMessageType",
