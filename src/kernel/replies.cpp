@@ -23,6 +23,7 @@ constexpr std::array kRoutes{
     Route{"comm_open",           Answerer::worker, "",                  "runs handlers in the namespace"},
     Route{"comm_msg",            Answerer::worker, "",                  "runs handlers in the namespace"},
     Route{"comm_close",          Answerer::worker, "",                  "runs handlers in the namespace"},
+    Route{"debug_request",       Answerer::worker, "debug_reply",       "debugs the namespace"},
     Route{"kernel_info_request", Answerer::kernel, "kernel_info_reply", "must be answered while a cell runs"},
     Route{"connect_request",     Answerer::kernel, "connect_reply",     "ports are known here; deprecated"},
     Route{"interrupt_request",   Answerer::kernel, "interrupt_reply",   "must never wait for a cell"},
@@ -51,11 +52,13 @@ Result<std::string> kernel_info_content(const std::string& worker_info, jail::Le
     std::string banner = protocol::as_string(member("banner", "\"\"")).value_or("");
     banner += "Cellblock " + std::string(kVersion) + ": cells run in a jail (isolation level " +
               std::string(to_text(level)) + "): no network, no home directory, limited memory.\n";
+    const bool debugger = protocol::as_bool(member("debugger", "false")).value_or(false);
     return "{\"status\": \"ok\", \"protocol_version\": \"5.5\", \"implementation\": \"cellblock\", "
            "\"implementation_version\": " +
            json_string(kVersion) + ", \"language_info\": " + member("language_info", "{}") +
            ", \"banner\": " + json_string(banner) + ", \"help_links\": " + member("help_links", "[]") +
-           ", \"debugger\": false, \"supported_features\": [\"kernel subshells\"]}";
+           ", \"debugger\": " + (debugger ? "true" : "false") +
+           ", \"supported_features\": [\"kernel subshells\"" + (debugger ? ", \"debugger\"" : "") + "]}";
 }
 
 std::string shutdown_content(bool restart) {

@@ -1,6 +1,7 @@
 """Which function answers which request, and the promise that each request is answered exactly once."""
 
 import copy
+import sys
 import threading
 import traceback
 from _queue import SimpleQueue
@@ -25,6 +26,8 @@ class Dispatcher:
         self._executor = executor
         self._interrupts = interrupts
         self._control = None
+        self._debugger = None
+        self._modules_at_start = frozenset(sys.modules)
         self.loop_of = None  # from the id of a subshell, None for the main shell, to its loop
 
     def of_subshell(self, loop, interrupts):
@@ -90,6 +93,9 @@ class Dispatcher:
             self._answer_error(request, error)
 
     def _answer(self, request):
+        if request.msg_type == "debug_request":
+            self._debug(request)
+            return
         content = {"status": "ok"}
         if request.msg_type in QUESTIONS:
             content = QUESTIONS[request.msg_type](self._shell, request.content)
@@ -105,6 +111,13 @@ class Dispatcher:
     def refuse(self, request, error):
         """Answers with an error, in whatever thread."""
         self._answer_error(request, error)
+
+    def _debug(self, request):
+        if self._debugger is None:
+            from .debugger import Debugger
+
+            self._debugger = Debugger(self._shell, self._link, self._modules_at_start)
+        self._debugger.handle(request)
 
     def _answer_error(self, request, error):
         """Our own failure, or a reply that cannot be sent (not JSON, too big): the front end must not wait for ever."""

@@ -4,6 +4,7 @@ import gc
 import os
 import _signal as signal  # `signal` itself costs two milliseconds for its enums
 import sys
+from importlib.machinery import PathFinder
 
 KERNEL_FD = 3
 PROTOCOL = 1
@@ -190,6 +191,8 @@ def info(shell):
         },
         "banner": shell.banner,
         "help_links": [{"text": text, "url": url} for text, url in links.items()],
+        # Looked for, not imported: that would double the time that a start takes.
+        "debugger": PathFinder.find_spec("debugpy") is not None,
     }
 
 
