@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <sstream>
@@ -96,6 +97,14 @@ void warn_if_not_enforceable(const Options& options, const Context& context) {
                 << "\", so the kernel will refuse to start. \"cellblock doctor\" says what is missing.\n";
 }
 
+bool has_debugpy(const session::PythonEnvironment& python) {
+    return std::any_of(python.site_packages.begin(), python.site_packages.end(),
+                       [](const std::string& packages) {
+                           std::error_code unreadable;
+                           return fs::exists(packages + "/debugpy", unreadable);
+                       });
+}
+
 Result<int> install(const Options& options, const Context& context) {
     TRY(check_kernel_name(options.name));
     const std::string named = TRY(choose_python(options.python, context));
@@ -110,6 +119,7 @@ Result<int> install(const Options& options, const Context& context) {
     kernelspec.version = kVersion;
     kernelspec.isolation = options.isolation;
     kernelspec.python = python.interpreter;
+    kernelspec.debugger = has_debugpy(python);
     const std::string directory = TRY(kernels_directory(options, python, context)) + "/" + options.name;
     TRY(write_kernelspec(directory, context.library_directory + "/kernelspec", kernelspec));
     compile_worker(python, context);

@@ -118,9 +118,10 @@ Result<void> check_kernel_name(const std::string& name) {
 }
 
 Result<std::string> render_kernel_json(const std::string& template_text, const Kernelspec& kernelspec) {
-    const std::array<std::pair<std::string_view, Json>, 5> values{
+    const std::array<std::pair<std::string_view, Json>, 6> values{
         {{"@ARGV@", kernelspec.argv},
          {"@DISPLAY_NAME@", kernelspec.display_name},
+         {"@DEBUGGER@", kernelspec.debugger},
          {"@VERSION@", kernelspec.version},
          {"@ISOLATION@", kernelspec.isolation},
          {"@PYTHON@", kernelspec.python}}};

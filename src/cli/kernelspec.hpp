@@ -16,6 +16,7 @@ struct Kernelspec {
     std::string version;  ///< of the Cellblock that wrote it
     std::string isolation;
     std::string python;
+    bool debugger = false;  ///< whether front ends offer one, which they decide before the kernel runs
 };
 
 /// Letters, digits, ".", "_" and "-", as Jupyter has it; no "." in front, which would hide it.

@@ -54,6 +54,7 @@ class KernelspecFiles : public testing::Test {
 };
 
 TEST_F(KernelspecFiles, SayWhatFrontEndsNeed) {
+    spec_.debugger = true;
     ASSERT_TRUE(write_kernelspec(at("share/kernels/cellblock"), kTemplates, spec_).ok());
     EXPECT_THAT(entries(root_ / "share/kernels"), ElementsAre("cellblock"));
     EXPECT_THAT(entries(root_ / "share/kernels/cellblock"),
@@ -64,7 +65,7 @@ TEST_F(KernelspecFiles, SayWhatFrontEndsNeed) {
     EXPECT_EQ(json["language"], "python");
     EXPECT_EQ(json["interrupt_mode"], "message");
     EXPECT_EQ(json["kernel_protocol_version"], "5.5");
-    EXPECT_EQ(json["metadata"]["debugger"], false);
+    EXPECT_EQ(json["metadata"]["debugger"], true);
     EXPECT_EQ(json["metadata"]["cellblock"]["isolation"], "full");
     EXPECT_EQ(json["metadata"]["cellblock"]["python"], "/venv/bin/python");
 }

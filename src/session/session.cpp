@@ -210,7 +210,7 @@ size_t Session::count_beside_cells() const {
 }
 
 void Session::forward(std::shared_ptr<const protocol::Request> request, std::function<void(Reply)> done) {
-    const uint64_t id = begin_request(std::move(request), Lane::control);
+    const uint64_t id = begin_request(request, Lane::control);
     bool taken = false;
     std::string refusal = "The Python process is being started; try again.";
     {
@@ -220,6 +220,7 @@ void Session::forward(std::shared_ptr<const protocol::Request> request, std::fun
         taken = state_ == WorkerState::ready && room;
         if (taken) pending_.at(id).done = std::move(done);
     }
+    if (taken && request->msg_type == "debug_request") note_debug_request(request->content);
     if (taken) return send_beside(id);
     Reply reply =
         failed_reply(id, Verdict::jail_lost, {"SandboxUnavailable", refusal}, last_execution_count());

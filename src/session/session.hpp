@@ -270,6 +270,10 @@ class Session final : private WorkerListener {
     void arm_alarm(uint64_t id, std::chrono::nanoseconds delay);
     void rest_alarm(uint64_t id);
     void resume_alarm(uint64_t id);
+    void resume_alarms();
+    std::vector<uint64_t> alarm_ids() const;
+    void note_debug_request(const std::string& content);
+    void note_debug_event(const std::string& content);
     void end_alarm(uint64_t id);
     void schedule_alarms();
     void on_alarm();
@@ -307,6 +311,7 @@ class Session final : private WorkerListener {
     std::unique_ptr<LoopTimer> interrupt_patience_;
     std::unordered_map<uint64_t, Alarm> alarms_;  // one for each running cell
     Unheard unheard_;
+    bool debugged_ = false;  // by a front end
 
     // Held while a worker is replaced; taken before the others.
     std::mutex recovery_mutex_;

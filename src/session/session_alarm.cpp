@@ -5,9 +5,9 @@
 #include <thread>
 #include <utility>
 
-#include "session/session.hpp"
-
 #include "base/sys.hpp"
+#include "protocol/json_scan.hpp"
+#include "session/session.hpp"
 
 namespace cellblock::session {
 namespace {
@@ -22,6 +22,12 @@ pid_t pid_inside(pid_t pid) {
     const size_t end = status->find('\n', line + 1);
     const size_t last = status->find_last_of("\t ", end);
     return last == std::string::npos ? 0 : std::atoi(status->c_str() + last + 1);
+}
+
+std::string text_member(const std::string& object, std::string_view key) {
+    const auto members = protocol::scan_object(object);
+    const auto value = members ? protocol::find_member(*members, key) : std::nullopt;
+    return value ? protocol::as_string(*value).value_or("") : "";
 }
 
 }  // namespace
@@ -61,7 +67,38 @@ void Session::rest_alarm(uint64_t id) {
 
 void Session::resume_alarm(uint64_t id) {
     const auto alarm = alarms_.find(id);
-    if (alarm != alarms_.end() && alarm->second.rests) arm_alarm(id, alarm->second.left);
+    if (alarm == alarms_.end() || !alarm->second.rests) return;
+    // Here too, or a rest shorter than the time between two samples would cost nothing.
+    const auto counters = sample_counters();
+    charge_rests(counters ? counters->cpu_time_us : -1);
+    if (alarm->second.rests) arm_alarm(id, alarm->second.left);
+}
+
+// A person looks at a stopped program as long as it takes. That it has stopped is the worker's word, which
+// counts only while a front end debugs; and as with input(), what computes meanwhile is charged.
+void Session::note_debug_request(const std::string& content) {
+    const std::string command = text_member(content, "command");
+    if (command == "attach") debugged_ = true;
+    if (command != "disconnect") return;
+    debugged_ = false;
+    resume_alarms();
+}
+
+void Session::note_debug_event(const std::string& content) {
+    const std::string event = text_member(content, "event");
+    if (event == "stopped" && debugged_)
+        for (const uint64_t id : alarm_ids()) rest_alarm(id);
+    if (event == "continued") resume_alarms();
+}
+
+void Session::resume_alarms() {
+    for (const uint64_t id : alarm_ids()) resume_alarm(id);
+}
+
+std::vector<uint64_t> Session::alarm_ids() const {
+    std::vector<uint64_t> ids;
+    for (const auto& [id, alarm] : alarms_) ids.push_back(id);
+    return ids;
 }
 
 void Session::end_alarm(uint64_t id) {

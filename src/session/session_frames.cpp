@@ -48,6 +48,7 @@ std::string Session::on_hello(protocol::UpFrame& frame) {
         return "it is of another build";
     }
     info_ = std::move(frame.parts.at(0));
+    debugged_ = false;  // That was another worker.
     state_ = WorkerState::ready;
     if (!subshells_.empty()) send_subshells();
     changed_.notify_all();
@@ -69,6 +70,7 @@ std::string Session::on_publish(protocol::UpFrame& frame) {
                 execution_count_ = protocol::as_integer(*count).value_or(execution_count_);
         }
     }
+    if (frame.msg_type == "debug_event") note_debug_event(frame.parts.at(1));
     uint64_t size = 0;
     for (const std::string& part : frame.parts) size += part.size();
     if (!admit_output(frame.id, frame.msg_type, size)) return "";

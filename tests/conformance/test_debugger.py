@@ -1,7 +1,12 @@
 """The debugger as front ends drive it: debug_request on the control channel, debug_event on iopub, while cells run on shell."""
 
+import dataclasses
 import itertools
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -531,3 +536,73 @@ def test_malformed_requests_are_refused(start_kernel, shared_kernels, content):
     answer = reply_to(session.client, send(session.client, "debug_request", content, "control"), "control")["content"]
     assert answer["success"] is False and answer["message"]
     assert session.info()["isStarted"] is True
+
+
+# Everywhere
+
+
+@pytest.mark.cellblock_only
+@pytest.mark.parametrize("level", ["full", "namespaced"])
+def test_every_isolation_allows_to_debug(start_kernel, spec, level):
+    session = Session(start_kernel(dataclasses.replace(spec, argv=(*spec.argv, "--isolation", level))))
+    session.start()
+    msg_id, thread = session.stop_in(ASSIGN, 3)
+    assert session.locals(session.frames(thread)[0]["id"])["b"]["value"] == "2"
+    assert session.go_on(thread, msg_id)["status"] == "ok"
+
+
+@pytest.mark.cellblock_only
+def test_an_environment_without_debugpy_says_so(start_kernel, spec, public_directory):
+    """An environment with IPython and what that needs."""
+    bare = public_directory / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    packages = next((bare / "lib").glob("python*")) / "site-packages"
+    needed = ("IPython", "traitlets", "pygments", "decorator", "jedi", "parso", "matplotlib_inline", "prompt_toolkit",
+              "stack_data", "executing", "asttokens", "pure_eval", "wcwidth", "pexpect", "ptyprocess", "typing_extensions",
+              "ipython_pygments_lexers", "comm", "psutil")
+    for path in Path(pytest.__file__).parent.parent.iterdir():
+        if path.name.partition(".")[0] in needed:
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, packages / path.name)
+    argv = [str(bare / "bin" / "python") if before == "--python" else part
+            for before, part in zip(("", *spec.argv), spec.argv)]
+    session = Session(start_kernel(dataclasses.replace(spec, argv=tuple(argv))))
+    content = session.kernel.request("kernel_info_request").content
+    assert content["debugger"] is False and "debugger" not in content["supported_features"]
+    for command in ("debugInfo", "initialize", "inspectVariables"):
+        answer = session.ask(command)
+        assert answer["success"] is False and "pip install debugpy" in answer["message"]
+
+
+# The wall-time limit
+
+PRETEND = "get_ipython().kernel.link.publish('debug_event', {'type': 'event', 'event': '%s', 'seq': 1, 'body': {}})\n"
+
+
+@pytest.fixture
+def limited(start_kernel, spec):
+    return Session(start_kernel(dataclasses.replace(spec, argv=(*spec.argv, "--wall-time", "3s"))))
+
+
+@pytest.mark.cellblock_only
+def test_a_stop_does_not_use_up_the_time_of_the_cell(limited):
+    limited.start()
+    msg_id, thread = limited.stop_in(ASSIGN, 3)
+    time.sleep(5)
+    assert limited.go_on(thread, msg_id)["status"] == "ok"
+    msg_id, thread = limited.stop_in("import time\nx = 1\ntime.sleep(60)", 2)
+    assert limited.go_on(thread, msg_id)["status"] == "error"
+
+
+@pytest.mark.cellblock_only
+def test_a_cell_cannot_stop_its_clock_by_pretending(limited):
+    content = limited.run(PRETEND % "stopped" + "import time; time.sleep(60)")
+    assert content["status"] == "error"
+
+
+@pytest.mark.cellblock_only
+def test_a_debugged_cell_gets_no_processor_time_by_pretending(limited):
+    limited.start()
+    began = time.monotonic()
+    burn = "".join("    " + line for line in (PRETEND % "stopped" + PRETEND % "continued").splitlines(True))
+    assert limited.run("while True:\n" + burn + "    for _ in range(1000): pass")["status"] == "error"
+    assert time.monotonic() - began < 20
