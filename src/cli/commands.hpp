@@ -50,6 +50,7 @@ int run(const std::vector<std::string>& arguments, const Context& context);
 
 Action declare_delegate(CLI::App& app, const Context& context);
 Action declare_doctor(CLI::App& app, const Context& context);
+Action declare_explain(CLI::App& app, const Context& context);
 Action declare_install(CLI::App& app, const Context& context);
 Action declare_kernel(CLI::App& app, const Context& context);
 Action declare_list(CLI::App& app, const Context& context);

@@ -310,5 +310,20 @@ TEST_F(Program, TheReferenceInTheDocumentsIsComplete) {
     }
 }
 
+TEST_F(Program, TheDocumentedPolicyIsTheOneInForce) {
+    std::ifstream file(CELLBLOCK_SOURCE_DIR "/docs/policy/policy.md");
+    const std::string documented((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    ASSERT_EQ(run({"explain", "--markdown"}), 0);
+    EXPECT_EQ(documented, out_.str())
+        << "docs/policy/policy.md is stale: cellblock explain --markdown > docs/policy/policy.md";
+}
+
+TEST_F(Program, OneTableOfThePolicyCanBeChosen) {
+    ASSERT_EQ(run({"explain", "landlock"}), 0);
+    EXPECT_THAT(out_.str(), AllOf(HasSubstr("/dev/shm"), Not(HasSubstr("ptrace"))));
+    EXPECT_EQ(run({"explain", "nonsense"}), kFailed);
+    EXPECT_THAT(err_.str(), AllOf(HasSubstr("no table \"nonsense\""), HasSubstr("refused-calls")));
+}
+
 }  // namespace
 }  // namespace cellblock::cli
