@@ -3,6 +3,7 @@
 #include "kernel/kernel.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <future>
 
 #include "kernel/replies.hpp"
@@ -26,7 +27,17 @@ Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& c
     return kernel;
 }
 
-Kernel::Kernel(EventLoop& loop) : loop_(loop), headers_(protocol::random_uuid(), "username") {}
+namespace {
+
+// As jupyter_client's sessions call themselves.
+std::string user_name() {
+    const char* name = std::getenv("USER");
+    return name != nullptr && *name != '\0' ? name : "username";
+}
+
+}  // namespace
+
+Kernel::Kernel(EventLoop& loop) : loop_(loop), headers_(protocol::random_uuid(), user_name()) {}
 
 Kernel::~Kernel() {
     if (session_) session_->abandon();
@@ -263,7 +274,8 @@ void Kernel::send_reply(Channel channel, const RequestPtr& request, const sessio
             front_->send(channel, std::move(message));
         });
     if (channel == Channel::shell) loop_.post([this] { throttle_requests(); });
-    if (request->msg_type == "shutdown_request") shut_down(content_flag(*request, "restart", false));
+    if (request->msg_type == "shutdown_request")
+        shut_down(content_flag(*request, "restart", false), request->header);
     if (is_cell && reply.exit_requested) loop_.post([this] { exit_timer_->arm(kExitReplyPickup); });
 }
 
@@ -311,6 +323,7 @@ void Kernel::abort_cell(const protocol::Request& request) {
     session::Reply aborted;
     aborted.status = protocol::ReplyStatus::aborted;
     aborted.content = aborted_content();
+    aborted.metadata = aborted_metadata(headers_.session());
     answer_at_once(request, "execute_reply", aborted);
 }
 
@@ -327,15 +340,18 @@ void Kernel::answer_at_once(const protocol::Request& request, std::string_view r
 // ----------------------------------------------------------------------------------------------------
 
 void Kernel::terminate() {
-    control_->push([this] { shut_down(false); });
+    control_->push([this] { shut_down(false, ""); });
 }
 
-void Kernel::shut_down(bool restart) {
+void Kernel::shut_down(bool restart, const std::string& asked_by) {
     if (ending_.exchange(true)) return;
     info_changed_.notify_all();
-    loop_.post([this, restart] {
-        publish(session::Publication{"shutdown_reply", "", "{}", "{}", shutdown_content(restart), {}});
-    });
+    // All clients learn that one of them ended the kernel.
+    if (!asked_by.empty())
+        loop_.post([this, restart, asked_by] {
+            publish(session::Publication{"shutdown_reply", default_topic("shutdown"), asked_by, "{}",
+                                         shutdown_content(restart), {}});
+        });
     session_->shut_down(restart, kExitGrace);
     front_->stop();
 }

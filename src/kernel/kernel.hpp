@@ -70,7 +70,8 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     void with_shell(const std::string& subshell_id, const std::function<void(Executor&)>& use);
     void answer_at_once(const protocol::Request& request, std::string_view reply_type,
                         const session::Reply& reply);
-    void shut_down(bool restart);
+    /// `asked_by` is the header of the shutdown_request; empty when nobody sent one.
+    void shut_down(bool restart, const std::string& asked_by);
     void throttle_requests();
     protocol::Message make_reply(const protocol::Request& request, std::string_view reply_type,
                                  const session::Reply& reply);

@@ -69,6 +69,11 @@ std::string aborted_content() {
     return "{\"status\": \"aborted\"}";
 }
 
+std::string aborted_metadata(const std::string& engine) {
+    return "{\"started\": \"" + protocol::timestamp() + "\", \"dependencies_met\": true, \"engine\": " +
+           json_string(engine) + ", \"status\": \"aborted\"}";
+}
+
 std::string status_content(std::string_view state) {
     return "{\"execution_state\": \"" + std::string(state) + "\"}";
 }

@@ -322,6 +322,12 @@ std::string HeaderFactory::make(std::string_view msg_type) {
     return header;
 }
 
+std::string timestamp() {
+    std::string text;
+    append_date(text, std::chrono::system_clock::now());
+    return text;
+}
+
 std::string random_uuid() {
     std::array<unsigned char, 16> bytes;
     ssize_t taken = 0;

@@ -102,13 +102,15 @@ Result<Request> decode(std::span<const std::string_view> frames, const Signer& s
 /// Message → frames ready to send, in wire order.
 std::vector<std::string> encode(Message message, const Signer& signer);
 
+/// Now, as in headers and metadata: ISO 8601 in UTC with six digits of microseconds and Z.
+std::string timestamp();
+
 /// The kernel's own headers, as ipykernel writes them: unique ids ("<session>_<pid>_<n>"), this session's id,
 /// ISO 8601 dates in UTC with six digits of microseconds and Z. Not copied: a copy would give ids a second
 /// time.
 class HeaderFactory {
   public:
-    /// `session` is this kernel process's session id (a UUID), `username` as in replies (ipykernel:
-    /// "username").
+    /// `session` is this kernel process's session id (a UUID).
     HeaderFactory(const std::string& session, const std::string& username);
     /// Thread-safe and cheap (well below 1 µs). `msg_type` must need no escaping.
     std::string make(std::string_view msg_type);

@@ -5,7 +5,7 @@ import re
 
 PATTERNS = [
     (re.compile(r"/tmp/ipykernel_\d+/"), "/tmp/ipykernel_N/"),
-    (re.compile(r"0x[0-9a-f]{6,}"), "0xN"),
+    (re.compile(r"0x[0-9a-f]{6,}|(?<= at )[0-9a-f]{12}\b"), "0xN"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "HEX"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"), "DATE"),
