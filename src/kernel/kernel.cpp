@@ -274,8 +274,10 @@ void Kernel::send_reply(Channel channel, const RequestPtr& request, const sessio
             front_->send(channel, std::move(message));
         });
     if (channel == Channel::shell) loop_.post([this] { throttle_requests(); });
-    if (request->msg_type == "shutdown_request")
-        shut_down(content_flag(*request, "restart", false), request->header);
+    if (request->msg_type == "shutdown_request" &&
+        shut_down(content_flag(*request, "restart", false), request->header))
+        // After the request's `idle`, which its executor publishes before it takes up anything else.
+        (channel == Channel::shell ? shell_ : control_)->push_front([this] { front_->stop(); });
     if (is_cell && reply.exit_requested) loop_.post([this] { exit_timer_->arm(kExitReplyPickup); });
 }
 
@@ -340,20 +342,22 @@ void Kernel::answer_at_once(const protocol::Request& request, std::string_view r
 // ----------------------------------------------------------------------------------------------------
 
 void Kernel::terminate() {
-    control_->push([this] { shut_down(false, ""); });
+    control_->push([this] {
+        if (shut_down(false, "")) front_->stop();
+    });
 }
 
-void Kernel::shut_down(bool restart, const std::string& asked_by) {
-    if (ending_.exchange(true)) return;
+bool Kernel::shut_down(bool restart, const std::string& asked_by) {
+    if (ending_.exchange(true)) return false;
     info_changed_.notify_all();
     // All clients learn that one of them ended the kernel.
     if (!asked_by.empty())
         loop_.post([this, restart, asked_by] {
-            publish(session::Publication{"shutdown_reply", default_topic("shutdown"), asked_by, "{}",
-                                         shutdown_content(restart), {}});
+            publish(session::Publication{
+                "shutdown_reply", default_topic("shutdown"), asked_by, "{}", shutdown_content(restart), {}});
         });
     session_->shut_down(restart, kExitGrace);
-    front_->stop();
+    return true;
 }
 
 }  // namespace cellblock::kernel

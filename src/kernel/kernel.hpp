@@ -71,7 +71,8 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     void answer_at_once(const protocol::Request& request, std::string_view reply_type,
                         const session::Reply& reply);
     /// `asked_by` is the header of the shutdown_request; empty when nobody sent one.
-    void shut_down(bool restart, const std::string& asked_by);
+    /// False when the end has begun before.
+    bool shut_down(bool restart, const std::string& asked_by);
     void throttle_requests();
     protocol::Message make_reply(const protocol::Request& request, std::string_view reply_type,
                                  const session::Reply& reply);

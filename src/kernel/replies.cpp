@@ -70,8 +70,9 @@ std::string aborted_content() {
 }
 
 std::string aborted_metadata(const std::string& engine) {
-    return "{\"started\": \"" + protocol::timestamp() + "\", \"dependencies_met\": true, \"engine\": " +
-           json_string(engine) + ", \"status\": \"aborted\"}";
+    return "{\"started\": \"" + protocol::timestamp() +
+           "\", \"dependencies_met\": true, \"engine\": " + json_string(engine) +
+           ", \"status\": \"aborted\"}";
 }
 
 std::string status_content(std::string_view state) {

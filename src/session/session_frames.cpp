@@ -165,8 +165,8 @@ void Session::on_text(Worker& worker, Stream stream, std::string text) {
     if (!admit_output(parent, "stream", text.size())) return;
     const std::string name = stream == Stream::stdout_ ? "stdout" : "stderr";
     // Directly: the frame that is being handled comes after this text.
-    Publication publication =
-        publication_for(parent, "stream", "{\"name\": \"" + name + "\", \"text\": " + json_string(text) + "}");
+    Publication publication = publication_for(
+        parent, "stream", "{\"name\": \"" + name + "\", \"text\": " + json_string(text) + "}");
     publication.topic = "stream." + name;
     host_.publish(std::move(publication));
 }
