@@ -1,7 +1,6 @@
 // One function a probe, one list of them.
 #include "jail/probes.hpp"
 
-#include <linux/landlock.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/resource.h>
@@ -15,6 +14,7 @@
 #include "base/sys.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/jail.hpp"
+#include "jail/landlock.hpp"
 #include "jail/raw.hpp"
 #include "jail/steps.hpp"
 
@@ -65,18 +65,17 @@ Probe probe_filter() {
     const auto available = [](uint32_t action) {
         return raw::call(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
     };
-    if (!available(SECCOMP_RET_ERRNO) || !available(SECCOMP_RET_KILL_PROCESS))
-        return {kName, Probe::Status::missing, "the kernel was built without seccomp filters",
-                "Use another kernel."};
-    return {kName, Probe::Status::ok,
-            available(SECCOMP_RET_USER_NOTIF) ? "seccomp filters with notification" : "seccomp filters", ""};
+    if (!available(SECCOMP_RET_ERRNO) || !available(SECCOMP_RET_KILL_PROCESS) ||
+        !available(SECCOMP_RET_USER_NOTIF))
+        return {kName, Probe::Status::missing, "the kernel has no seccomp filters with notification",
+                "Use another kernel: Linux 5.12 or later, built with seccomp filters."};
+    return {kName, Probe::Status::ok, "seccomp filters with notification", ""};
 }
 
 Probe probe_landlock() {
-    const long abi = raw::call(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (abi > 0) return {"Landlock", Probe::Status::ok, "ABI " + std::to_string(abi), ""};
-    return {"Landlock", Probe::Status::degraded, "not in this kernel: the second lock on files is missing",
-            "Boot with landlock in the list of the lsm= parameter."};
+    const int abi = landlock_abi();
+    if (abi == 0) return failed("Landlock", step_error(Step::landlock, EOPNOTSUPP, ""));
+    return {"Landlock", Probe::Status::ok, "ABI " + std::to_string(abi), ""};
 }
 
 Probe probe_core_dumps() {

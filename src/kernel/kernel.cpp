@@ -180,6 +180,20 @@ void Kernel::forget_input(uint64_t id) {
     if (input_id_ == id) input_id_ = 0;
 }
 
+// A line for whoever runs the server; each row of the policy is named at most once.
+void Kernel::calls_refused(const protocol::Request& request, const std::vector<jail::Denial>& denials) {
+    const auto header = protocol::scan_object(request.header);
+    const auto id = header ? protocol::find_member(*header, "msg_id") : std::nullopt;
+    std::string line;
+    for (const jail::Denial& denial : denials) {
+        line += line.empty() ? "" : "; ";
+        line += std::string(denial.call) + " " + std::to_string(denial.count) + " × (" +
+                std::string(denial.reason) + ")";
+    }
+    std::fprintf(stderr, "cellblock kernel: refused in the jail during request %s: %s\n",
+                 id ? std::string(*id).c_str() : "?", line.c_str());
+}
+
 void Kernel::worker_lost_while_idle() {
     shell_->push([this] { session_->recover_if_lost(); });
 }

@@ -51,6 +51,7 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     void cell_awaits(const protocol::Request& request) override;
     void forget_input(uint64_t id) override;
     void worker_lost_while_idle() override;
+    void calls_refused(const protocol::Request& request, const std::vector<jail::Denial>& denials) override;
 
     session::Reply answer(Channel channel, const RequestPtr& request) override;
     void send_reply(Channel channel, const RequestPtr& request, const session::Reply& reply) override;

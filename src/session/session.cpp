@@ -134,6 +134,7 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     evidence.memory_limit_hits = increase(after.memory_limit_hits, before.memory_limit_hits);
     const Verdict verdict = judge(evidence);
     tell_what_was_left_out(id);
+    tell_what_was_refused(id);
 
     if (refused_forks > 0)
         note(id, "the limit of " + std::to_string(config_.plan.limits.processes) +
@@ -201,6 +202,21 @@ Reply Session::failed_reply(uint64_t id, Verdict verdict, const Explanation& exp
     }
     if (shows_errors) publish_later(id, "error", "{" + error_members(explanation) + "}");
     return reply;
+}
+
+void Session::tell_what_was_refused(uint64_t id) {
+    std::vector<jail::Denial> denials;
+    {
+        const std::lock_guard lock(jail_mutex_);
+        if (jail_) denials = jail_->take_denials();
+    }
+    if (denials.empty()) return;
+    std::shared_ptr<const protocol::Request> request;
+    {
+        const std::lock_guard lock(mutex_);
+        request = pending_.at(id).request;
+    }
+    host_.calls_refused(*request, denials);
 }
 
 size_t Session::count_beside_cells() const {

@@ -108,6 +108,10 @@ class Host {
     virtual void forget_input(uint64_t id) = 0;
     /// The interpreter died while no cell ran: call recover_if_lost() soon, from the executor's thread.
     virtual void worker_lost_while_idle() = 0;
+    /// The cell of `request` made system calls that look like an escape; they were refused. In the executor's
+    /// thread.
+    virtual void calls_refused(const protocol::Request& request,
+                               const std::vector<jail::Denial>& denials) = 0;
 
   protected:
     ~Host() = default;
@@ -292,6 +296,7 @@ class Session final : private WorkerListener {
     bool admit_output(uint64_t parent, std::string_view msg_type, uint64_t size);
     bool fits(Output& output, std::string_view msg_type, uint64_t size) const;
     void tell_what_was_left_out(uint64_t id);
+    void tell_what_was_refused(uint64_t id);
 
     void on_frame(Worker& worker, protocol::UpFrame frame) override;
     void on_text(Worker& worker, Stream stream, std::string text) override;

@@ -118,6 +118,7 @@ struct World {
     std::atomic<bool> start_fails = false;
     std::atomic<bool> kill_fails = false;
     std::atomic<int64_t> memory_current = 0;
+    std::vector<jail::Denial> denials;    // of the first cell
     std::atomic<bool> computing = false;  // CPU time passes as fast as wall time
 };
 
@@ -166,6 +167,7 @@ class FakeJail final : public jail::Jail {
         if (world_.kill_fails) return Error("kill everything in the jail: it does not die");
         return {};
     }
+    std::vector<jail::Denial> take_denials() override { return std::exchange(world_.denials, {}); }
     Result<jail::Counters> counters() override {
         jail::Counters counters;
         counters.oom_kills = world_.oom_kills;
@@ -266,6 +268,11 @@ class SessionTest : public testing::Test, protected Host {
     }
     void forget_input(uint64_t id) override { forgotten_ = id; }
     void worker_lost_while_idle() override { lost_while_idle_ = true; }
+    void calls_refused(const protocol::Request& request, const std::vector<jail::Denial>& denials) override {
+        const std::lock_guard lock(mutex_);
+        for (const jail::Denial& denial : denials)
+            refused_ += request.header + std::string(denial.call) + std::to_string(denial.count);
+    }
 
     World world_;
     Config config_;
@@ -278,6 +285,7 @@ class SessionTest : public testing::Test, protected Host {
     std::atomic<bool> lost_while_idle_ = false;
     std::mutex mutex_;
     std::string published_;
+    std::string refused_;
     std::string awaits_;
 };
 
@@ -528,6 +536,15 @@ TEST_F(SessionTest, TheEndOfAWorkerThatWasAskedToEndIsNoLoss) {
     session_->shut_down(false, std::chrono::seconds(10));
     EXPECT_FALSE(lost_while_idle_);
     EXPECT_EQ(published().find("after the last cell"), std::string::npos) << published();
+}
+
+TEST_F(SessionTest, RefusedCallsAreToldOnceWithTheirCell) {
+    world_.denials = {{"ptrace", "reads memory", 3}};
+    start({honest});
+    run();
+    run();
+    const std::lock_guard lock(mutex_);
+    EXPECT_EQ(refused_, R"({"msg_id": "m"}ptrace3)");
 }
 
 TEST_F(SessionTest, AWorkerOfAnotherBuildIsRefused) {

@@ -97,3 +97,21 @@ def test_a_storm_of_refused_calls_changes_nothing(jailed):
 @pytest.fixture
 def jailed_once(jailed):
     return jailed()
+
+
+def test_what_was_tried_is_in_the_log_of_the_kernel(jailed_once):
+    cell = jailed_once.run(f"{CALL}\n[call(101, 0, 0, 0, 0) for _ in range(3)], call(165, 0, 0, 0, 0, 0)")
+    assert cell.result == "(['EPERM', 'EPERM', 'EPERM'], 'EPERM')", cell
+    jailed_once.run("1 + 1")
+    lines = [line for line in jailed_once.stderr().splitlines() if "refused in the jail" in line]
+    assert len(lines) == 1, lines
+    assert "ptrace 3 ×" in lines[0] and "mount 1 ×" in lines[0]
+
+
+def test_a_flood_of_refused_calls_is_interrupted_and_folded(jailed_once):
+    flood = f"{CALL}\nimport threading\nprint('go', flush=True)\n" \
+            "def storm():\n    while True: call(272, 0x10000000)\n" \
+            "threads = [threading.Thread(target=storm, daemon=True) for _ in range(8)]\n" \
+            "[t.start() for t in threads]\nimport time; time.sleep(2)\n'still here'"
+    assert jailed_once.run(flood).result == "'still here'"
+    assert jailed_once.run("6 * 7").result == "42"

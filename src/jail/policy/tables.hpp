@@ -1,5 +1,5 @@
-// The whole policy of the jail as tables for people: what `cellblock explain` prints and docs/policy/ shows. Nothing
-// is written twice: the rows are those that the jail applies.
+// The whole policy of the jail as tables for people: what `cellblock explain` prints and docs/policy/ shows.
+// Nothing is written twice: the rows are those that the jail applies.
 #pragma once
 
 #include <string>
