@@ -139,7 +139,6 @@ std::string process_limit(const Limits& limits) {
 }
 
 // ---- version 1
-// ----------------------------------------------------------------------------------------------------
 
 class CgroupV1 final : public Cgroup {
   public:
@@ -239,7 +238,6 @@ class CgroupV1 final : public Cgroup {
 };
 
 // ---- version 2
-// ----------------------------------------------------------------------------------------------------
 
 bool has_word(const std::string& text, std::string_view word) {
     std::string_view rest = text;

@@ -219,7 +219,6 @@ TEST(SyscallPolicy, OrdinaryArgumentsPass) {
 }
 
 // ---- inside a jail
-// -------------------------------------------------------------------------------------------------
 
 class SyscallsInside : public JailTest {};
 INSTANTIATE_IN_EVERY_MODE(SyscallsInside);

@@ -10,6 +10,15 @@
 #include "protocol/json_scan.hpp"
 
 namespace cellblock::kernel {
+namespace {
+
+// As jupyter_client's sessions call themselves.
+std::string user_name() {
+    const char* name = std::getenv("USER");
+    return name != nullptr && *name != '\0' ? name : "username";
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& connection,
                                                session::Config config, EventLoop& loop) {
@@ -26,16 +35,6 @@ Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& c
     kernel->control_ = std::make_unique<Executor>(Channel::control, Executor::Engine::own, handler);
     return kernel;
 }
-
-namespace {
-
-// As jupyter_client's sessions call themselves.
-std::string user_name() {
-    const char* name = std::getenv("USER");
-    return name != nullptr && *name != '\0' ? name : "username";
-}
-
-}  // namespace
 
 Kernel::Kernel(EventLoop& loop) : loop_(loop), headers_(protocol::random_uuid(), user_name()) {}
 
@@ -73,7 +72,6 @@ void Kernel::wait_for_worker() {
 }
 
 // ---- messages from front ends, in the loop's thread
-// --------------------------------------------------------------
 
 void Kernel::on_message(Channel channel, protocol::Request request) {
     if (channel == Channel::stdin_) return on_input_reply(request);
@@ -137,7 +135,6 @@ void Kernel::on_input_reply(const protocol::Request& reply) {
 }
 
 // ---- what the session wants, in the loop's thread
-// ---------------------------------------------------------------
 
 void Kernel::publish(session::Publication publication) {
     protocol::Message message;
@@ -199,7 +196,6 @@ void Kernel::worker_lost_while_idle() {
 }
 
 // ---- answers, in the executors' threads
-// -------------------------------------------------------------------------
 
 session::Reply Kernel::answer(Channel, const RequestPtr& request) {
     switch (route_of(request->msg_type).answerer) {
@@ -353,7 +349,6 @@ void Kernel::answer_at_once(const protocol::Request& request, std::string_view r
 }
 
 // ---- the end
-// ----------------------------------------------------------------------------------------------------
 
 void Kernel::terminate() {
     control_->push([this] {

@@ -25,7 +25,6 @@ bool flag(const std::vector<protocol::JsonMember>& content, std::string_view nam
 }  // namespace
 
 // ---- one cell
-// -------------------------------------------------------------------------------------------------
 
 Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
     const Lane lane = request->subshell_id.empty() ? Lane::shell : Lane::subshell;
@@ -286,7 +285,6 @@ void Session::send_subshells() {
 }
 
 // ---- what users and front ends do to a running cell
-// -------------------------------------------------------------
 
 void Session::interrupt() {
     std::vector<uint64_t> ids;

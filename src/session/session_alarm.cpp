@@ -32,8 +32,6 @@ std::string text_member(const std::string& object, std::string_view key) {
 
 }  // namespace
 
-// ------------------------------------------------------------------------------
-
 void Session::arm_alarm(uint64_t id, std::chrono::nanoseconds delay) {
     alarms_[id] = {std::chrono::steady_clock::now() + delay, false, {}, -1};
     schedule_alarms();

@@ -13,8 +13,6 @@ constexpr std::chrono::milliseconds kLinkSilence{500};
 
 }  // namespace
 
-// ----------------------------------------------------------------------------------
-
 Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, Host& host) {
     std::unique_ptr<Session> session(new Session(std::move(config), loop, host));
     session->alarm_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_alarm(); }));

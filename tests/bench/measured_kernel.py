@@ -83,9 +83,11 @@ class MeasuredKernel:
         self.wait_for_iopub()
 
     def _send(self, code):
-        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False,
-                   "stop_on_error": True}
-        message = self.session.msg("execute_request", content)
+        return self._request("execute_request", {"code": code, "silent": False, "store_history": True,
+                                                 "user_expressions": {}, "allow_stdin": False, "stop_on_error": True})
+
+    def _request(self, msg_type, content):
+        message = self.session.msg(msg_type, content)
         self.session.send(self.shell, message)
         return message["header"]["msg_id"]
 
@@ -106,9 +108,15 @@ class MeasuredKernel:
             self.shell.recv_multipart()
 
     def timed_ms(self, code):
+        return self._timed_ms(lambda: self._send(code))
+
+    def completion_ms(self, code):
+        return self._timed_ms(lambda: self._request("complete_request", {"code": code, "cursor_pos": len(code)}))
+
+    def _timed_ms(self, send):
         """From the request to both its reply and its idle, which is when a front end goes on."""
         began = time.perf_counter()
-        msg_id = self._send(code)
+        msg_id = send()
         poller = zmq.Poller()
         poller.register(self.shell, zmq.POLLIN)
         poller.register(self.iopub, zmq.POLLIN)
@@ -116,7 +124,7 @@ class MeasuredKernel:
         while not (replied and idle):
             events = dict(poller.poll(60_000))
             if not events:
-                raise SystemExit(f"{self.spec.name} did not answer to {code[:40]!r}")
+                raise SystemExit(f"{self.spec.name} did not answer within a minute")
             if self.shell in events:
                 replied = self._receive(self.shell)["parent_header"]["msg_id"] == msg_id or replied
             if self.iopub in events:

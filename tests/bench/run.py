@@ -18,8 +18,11 @@ from measured_kernel import MeasuredKernel  # noqa: E402
 KERNELS = {"ipykernel": "python3", "cellblock": "cellblock"}
 MB = 1_000_000
 
-FULL = {"rounds": 5, "starts": 4, "cells": 200, "displays": 20, "flood": 100_000, "idle": 5.0, "jails": 200}
-QUICK = {"rounds": 2, "starts": 1, "cells": 20, "displays": 3, "flood": 2_000, "idle": 1.0, "jails": 10}
+FULL = {"rounds": 5, "starts": 4, "cells": 200, "displays": 20, "pictures": 3, "completions": 50, "flood": 100_000,
+        "idle": 5.0, "jails": 200}
+QUICK = {"rounds": 2, "starts": 1, "cells": 20, "displays": 3, "pictures": 1, "completions": 5, "flood": 2_000,
+         "idle": 1.0, "jails": 10}
+COMPLETIONS = ("import os\nos.path.jo", "json.lo", "collections.Ord", "block.ke", "imp")
 
 
 def measure_round(spec, size, floods):
@@ -37,6 +40,13 @@ def measure_round(spec, size, floods):
         samples["cell"] = [kernel.timed_ms("pass") for _ in range(size["cells"])]
         kernel.timed_ms(f"block = {{'text/plain': 'x' * {MB}}}")
         samples["display"] = [kernel.timed_ms("display(block, raw=True)") for _ in range(size["displays"])]
+        kernel.timed_ms(f"from IPython.display import Image\npicture = Image(bytes({50 * MB}), format='png')")
+        samples["picture"] = [kernel.timed_ms("display(picture)") for _ in range(size["pictures"])]
+        kernel.timed_ms("import json, collections")
+        for code in COMPLETIONS:
+            kernel.completion_ms(code)  # The first of each kind reads modules.
+        samples["completion"] = [kernel.completion_ms(COMPLETIONS[i % len(COMPLETIONS)])
+                                 for i in range(size["completions"])]
         if floods:
             n = size["flood"]
             prints = kernel.flood(f"for i in range({n}):\n    print(i)")
@@ -82,6 +92,8 @@ ROWS = (
     ("start", "spawn to first execute_reply", "ms", "<= 0.5 x"),
     ("cell", "no-op cell, reply and idle", "ms", "<= 0.5 x"),
     ("display", "display of 1 MB", "ms", ""),
+    ("picture", "display of a 50 MB picture", "ms", "<= 1 x"),
+    ("completion", "completion", "ms", "<= 1.2 x"),
     ("prints", "{flood} prints", "s", ""),
     ("messages", "{flood} iopub messages", "s", ""),
     ("memory_kernel_rss", "kernel process, RSS", "MB", "<= 15 MB"),
