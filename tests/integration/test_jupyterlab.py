@@ -208,3 +208,30 @@ def test_a_limit_is_explained_and_the_kernel_goes_on(window, server, artifacts):
     expect(window.run("6 * 7")).to_contain_text("42")
     window.wait_until_idle()
     window.screenshot(artifacts / "jupyterlab.png")
+
+
+def test_the_debugger_stops_at_a_breakpoint_set_in_the_gutter(notebook, artifacts):
+    page = notebook.page
+    page.locator(".jp-DebuggerBugButton").first.click()
+    expect(page.locator(".jp-DebuggerBugButton").first).to_have_attribute("aria-pressed", "true")
+    cell = page.locator(".jp-Notebook .jp-CodeCell").first
+    cell.locator(".cm-content").click()
+    page.keyboard.insert_text("rides = 120\nmore = rides + 140\nprint('rides:', more)")
+    # A click beside the second line.
+    gutter = cell.locator(".cm-gutter.cm-breakpoint-gutter")
+    line = cell.locator(".cm-line").nth(1).bounding_box()
+    column = gutter.bounding_box()
+    page.mouse.click(column["x"] + column["width"] / 2, line["y"] + line["height"] / 2)
+    expect(page.locator(".jp-DebuggerSidebar .jp-DebuggerBreakpoint")).to_have_count(1)
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    sidebar = page.locator(".jp-DebuggerSidebar")
+    expect(sidebar.locator(".jp-DebuggerCallstackFrame")).not_to_have_count(0)
+    expect(sidebar.locator(".jp-DebuggerVariables")).to_contain_text("rides")
+    expect(sidebar.locator(".jp-DebuggerVariables")).to_contain_text("120")
+    expect(cell.locator(".jp-OutputArea")).not_to_contain_text("260")
+    notebook.screenshot(artifacts / "debugger.png")
+    sidebar.locator('[title^="Continue"], [data-command="debugger:continue"], '
+                    '[data-jp-item-name="continue"] jp-button').first.click()
+    expect(cell.locator(".jp-OutputArea").first).to_contain_text("rides: 260")
+    notebook.wait_until_idle()
