@@ -4,7 +4,11 @@ Directory execution puts the directory itself on sys.path, where `import streams
 find our files. It is taken off again before anything else is imported; our modules live under one package name.
 """
 
+import _signal  # `signal` itself costs two milliseconds for its enums
 import sys
+
+# Front ends send SIGINT to kernels that still start; nothing may end by it, not even one of our imports.
+_signal.signal(_signal.SIGINT, _signal.SIG_IGN)
 
 package_directory = sys.path.pop(0)
 

@@ -10,6 +10,7 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 
 from . import messages, requests
+from .shared import OfThread, number_of
 
 _hooks_of_threads = threading.local()
 
@@ -78,7 +79,22 @@ class ZMQDisplayPublisher(Hooked, DisplayPublisher):
 
 class ZMQShellDisplayHook(Hooked, DisplayHook):
     topic = messages.topic("execute_result").encode()
-    content = None  # of the execute_result under way; ZMQInteractiveShell._showtraceback looks at it
+    content = OfThread(None)  # of the execute_result under way; ZMQInteractiveShell._showtraceback looks at it
+    exec_result = OfThread(None)  # IPython's record of the cell under way
+    _is_active = OfThread(False)
+
+    @property
+    def prompt_count(self):
+        return number_of(self.exec_result, super().prompt_count)
+
+    def quiet(self):
+        """Whether the cell ends with a semicolon. IPython's own looks at the newest in the history, which may be another
+        thread's."""
+        info = self.exec_result.info if self.exec_result is not None else None
+        code = getattr(info, "transformed_cell", None)  # Later versions of IPython have it
+        if code is None or not info.store_history:
+            return super().quiet()
+        return self.semicolon_at_end_of_expression(code)
 
     def start_displayhook(self):
         self._is_active = True

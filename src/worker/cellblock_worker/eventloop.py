@@ -4,8 +4,6 @@ The main shell has the main thread, subshells have threads of their own. For the
 when it has nothing to do, or when a cell needs it. A cell that imports asyncio itself finds the loop running already.
 """
 
-import _signal as signal
-import os
 import sys
 import threading
 import types
@@ -13,6 +11,7 @@ from _queue import Empty, SimpleQueue
 
 from . import requests
 from .imports import after_import
+from .interrupts import Interrupts
 
 SHUTDOWN = object()
 NUDGE = object()
@@ -25,7 +24,7 @@ class ShellLoop:
     """Requests in, one at a time; the asyncio loop around them."""
 
     def __init__(self, interrupts):
-        self._interrupts = interrupts
+        self.interrupts = interrupts
         self._inbox = SimpleQueue()
         self._work = None
         self._in_work = False
@@ -63,9 +62,6 @@ class ShellLoop:
                 sys.modules["asyncio"]._set_running_loop(None)
                 self._loop._thread_id = None
 
-    def _finish(self):
-        self._interrupts.end_request()
-
     def _run_loop(self, unfinished):
         import asyncio
 
@@ -84,7 +80,6 @@ class ShellLoop:
     async def _serve(self, unfinished):
         if unfinished is not None:
             await unfinished
-            self._finish()
         while True:
             try:
                 item = self._inbox.get_nowait()
@@ -97,7 +92,6 @@ class ShellLoop:
                 unfinished = self._do(item)
                 if unfinished is not None:
                     await unfinished
-                self._finish()
         self._ended = True
         self._loop.stop()
 
@@ -124,17 +118,17 @@ class ShellLoop:
         from asyncio import current_task
 
         interrupt = _AwaitInterrupt(self._loop, current_task())
-        self._interrupts.begin_await(interrupt)
+        self.interrupts.begin_await(interrupt)
         self._cell_awaits = True
         try:
             self.on_await(requests.current())
-            if self._interrupts.take_noted():
+            if self.interrupts.take_noted():
                 interrupt.request()
             return await _driven(coroutine, interrupt)
         finally:
             self._cell_awaits = False
             interrupt.over = True
-            self._interrupts.end_await()
+            self.interrupts.end_await()
 
 
 class SubshellLoop(ShellLoop):
@@ -153,21 +147,18 @@ class SubshellLoop(ShellLoop):
 
 
 class MainLoop(ShellLoop):
-    def __init__(self, interrupts):
-        super().__init__(interrupts)
-        self._announced = self._finished = 0
+    def __init__(self, has_unread):
+        super().__init__(Interrupts(self, has_unread))
+        self.announced = 0  # How many requests there have been
+        self.taken = 0, requests.NONE  # The newest that the main thread has begun, and its number, counted from 1
 
     def announce(self):
-        """From the link's thread, before post(): from here on work_is_waiting()."""
-        self._announced += 1
+        """From the link's thread, before post()."""
+        self.announced += 1
 
-    def work_is_waiting(self):
-        """Whether a request is waiting or not yet finished."""
-        return self._announced != self._finished
-
-    def _finish(self):
-        self._finished += 1
-        super()._finish()
+    def _do(self, item):
+        self.taken = self.taken[0] + 1, item  # In one step: a handler of SIGINT looks at it.
+        return super()._do(item)
 
     def run(self, work):
         """Until SHUTDOWN: work(request) for each request. What it returns, when not None, is awaited in the loop."""
@@ -175,7 +166,6 @@ class MainLoop(ShellLoop):
         after_import("asyncio", self._make_loop)
         unfinished = self._run_without_loop()
         if not self._ended:
-            wake_on_signals(self._loop)
             self._run_loop(unfinished)
 
     # Without asyncio
@@ -196,7 +186,6 @@ class MainLoop(ShellLoop):
                 if unfinished is not None:
                     _load("asyncio")
                     return unfinished
-                self._finish()
         return None
 
     def _make_loop(self, asyncio):
@@ -211,14 +200,6 @@ class MainLoop(ShellLoop):
             self._pretending = True
         self._loop = loop
         self._inbox.put(NUDGE)
-
-
-def wake_on_signals(loop):
-    """A signal that comes just before select() begins to sleep would else be looked at when the next request comes, and
-    interrupt that one."""
-    readable, writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    loop.add_reader(readable, os.read, readable, 512)
-    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
 
 
 class _AwaitInterrupt:

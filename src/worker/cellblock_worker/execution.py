@@ -5,6 +5,7 @@ import copy
 from IPython.core.interactiveshell import InteractiveShell, _asyncio_runner
 
 from . import messages
+from .shared import number_of
 
 MAX_RECORDED = 1024 * 1024  # Characters of a cell's prints that IPython's history keeps
 
@@ -94,12 +95,11 @@ class Executor:
             content = {"status": "error", "traceback": shell._last_traceback or [], "ename": type(error).__name__,
                        "evalue": _text_of(error),
                        "engine_info": {"engine_uuid": messages.KERNEL_ID, "engine_id": -1, "method": "execute"}}
-        content["execution_count"] = shell.execution_count - 1
+        content["execution_count"] = number_of(result, shell.execution_count - 1)
         content["user_expressions"] = {}
         if content["status"] == "ok" and cell.user_expressions:
             content["user_expressions"] = user_expressions(cell.user_expressions)
-        content["payload"] = shell.payload_manager.read_payload()
-        shell.payload_manager.clear_payload()
+        content["payload"] = shell.payload_manager.take(cell.request)
         metadata = {"started": cell.started, "dependencies_met": content.get("ename") != "UnmetDependency",
                     "engine": messages.KERNEL_ID, "status": content["status"]}
         self._link.reply(cell.request, content, metadata, leave=bool(shell.exit_now))
@@ -146,6 +146,7 @@ class Ended:
 
     success = False
     error_before_exec = None
+    info = None
 
     def __init__(self, error):
         self.error_in_exec = error

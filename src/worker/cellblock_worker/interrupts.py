@@ -1,28 +1,36 @@
 """SIGINT: KeyboardInterrupt in the cell that runs, nothing when none runs.
 
 A cell of ordinary code runs under `signal.default_int_handler`, which asyncio and others look for. A cell that awaits is
-interrupted at its await, see eventloop.py. At other times a handler only notes whether a request is on its way or has been
-taken up: the kernel sends SIGINT after the request that it means, but the signal overtakes the request easily.
+interrupted at its await, see eventloop.py. At other times a handler only notes which request it is meant for: the kernel
+sends SIGINT after the request that it means, but the signal overtakes the request easily.
 """
 
 import _signal as signal
+import os
+import threading
+import time
+
+NUDGE = signal.SIGURG  # Ignored by default, so that children do not die of it; nobody else uses it
+NUDGES_AFTER = (0.01, 0.05, 0.2)  # Seconds between them; more than one, because they may meet the same gap
 
 
 class Interrupts:
-    def __init__(self, work_is_waiting):
-        self._work_is_waiting = work_is_waiting
-        self._noted = False
+    def __init__(self, loop, has_unread):
+        self._loop = loop
+        self._has_unread = has_unread
+        self._noted = None  # The number of the request that an interrupt is to reach
 
     def ignore(self):
         """The state between cells."""
         _set_handler(self._note)
 
     def _note(self, signum, frame):
-        self._noted = self._work_is_waiting()
-
-    def end_request(self):
-        """What was noted was meant for the request that has just ended."""
-        self._noted = False
+        number, request = self._loop.taken
+        if not request.answered:
+            self._noted = number
+        elif self._has_unread() or self._loop.announced > number:  # In this order, in which requests pass
+            # The kernel means the next one, although the main thread may still be busy with the end of this one.
+            self._noted = number + 1
 
     def run(self, function):
         """function() in the main thread, interruptible. An interrupt that comes when it has ended already is dropped."""
@@ -46,8 +54,30 @@ class Interrupts:
         _set_handler(self._note)
 
     def take_noted(self):
-        noted, self._noted = self._noted, False
-        return noted
+        noted, self._noted = self._noted, None
+        return noted == self._loop.taken[0]
+
+
+def nudge_after_signals():
+    """Python notes a signal and looks at the note between two instructions. One that comes after the last look and before the
+    main thread begins to wait in C (time.sleep, select) would be seen when the wait is over, perhaps never. So a thread
+    hears of each signal too, and lets another one end such a wait."""
+    readable, writable = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(writable, False)
+    signal.signal(NUDGE, lambda signum, frame: None)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    thread = threading.Thread(target=_nudge, args=(readable, threading.get_ident()), name="cellblock-signals", daemon=True)
+    thread.pydev_do_not_trace = thread.is_pydev_daemon_thread = True
+    thread.start()
+
+
+def _nudge(readable, main_thread):
+    while True:
+        if set(os.read(readable, 512)) == {NUDGE}:
+            continue
+        for seconds in NUDGES_AFTER:
+            time.sleep(seconds)
+            signal.pthread_kill(main_thread, NUDGE)
 
 
 def _set_handler(handler):

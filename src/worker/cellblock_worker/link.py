@@ -97,7 +97,8 @@ class Link:
 
     def has_unread(self):
         """Whether the kernel has sent something that has not been handed on yet."""
-        return self._reading or bool(self._buffer) or bool(select([self._fd], [], [], 0)[0])
+        # In this order, in which requests pass, because the reader may go on meanwhile.
+        return bool(select([self._fd], [], [], 0)[0]) or bool(self._buffer) or self._reading
 
     def handed_on(self):
         """Called by on_request once somebody else keeps count of the request."""

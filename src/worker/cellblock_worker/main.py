@@ -2,7 +2,7 @@
 
 import gc
 import os
-import _signal as signal  # `signal` itself costs two milliseconds for its enums
+import _signal as signal
 import sys
 from importlib.machinery import PathFinder
 
@@ -14,8 +14,6 @@ BAD_OPTION = 5
 
 
 def start():
-    # Front ends send SIGINT to kernels that still start; nothing of this file may end by it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()  # Imports make many objects that stay; collecting among them costs a tenth of the start.
     link = open_link()
     if link is None:
@@ -62,14 +60,14 @@ def serve(link):
     from .execution import Executor
     from .facade import IPythonKernel
     from .forks import Forks
-    from .interrupts import Interrupts
+    from .interrupts import nudge_after_signals
     from .stdin import Stdin
     from .subshells import Subshells
     from .streams import OutStream
 
     requests.inherit_in_threads()
-    interrupts = Interrupts(lambda: loop.work_is_waiting() or link.has_unread())
-    loop = MainLoop(interrupts)
+    loop = MainLoop(link.has_unread)
+    interrupts = loop.interrupts
     stdout, stderr = OutStream(link.outbox, "stdout", 1), OutStream(link.outbox, "stderr", 2)
     # Registered first, so run last: functions of user code may still print.
     atexit.register(close, link, (stdout, stderr))
@@ -118,6 +116,7 @@ def serve(link):
     link.on_subshells, link.on_interrupt = subshells.keep, subshells.interrupt
     add_notebook_directory()
     interrupts.ignore()
+    nudge_after_signals()
     link.start()
     link.hello(PROTOCOL, digest(), info(kernel.shell))
     gc.enable()
@@ -144,8 +143,6 @@ def set_up(app, kernel, interrupts):
         interrupts.run(app.set_up_shell)
     except KeyboardInterrupt:
         kernel.shell.showtraceback()
-    finally:
-        interrupts.end_request()
 
 
 def add_notebook_directory():

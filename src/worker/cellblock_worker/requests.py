@@ -25,6 +25,7 @@ class Request:
         self._parts = parts
         self._message = None
         self.answered = False
+        self.payload = []  # What the cell's reply takes along, see shared.Payloads
         self.record = None  # Called with each piece of stream text, see execution.StreamHistory
 
     @property

@@ -17,6 +17,7 @@ from . import messages, requests
 from .cellnames import CellCompiler
 from .displays import Routed, ZMQDisplayPublisher, ZMQShellDisplayHook
 from .interrupts import without_our_frames
+from .shared import OfThread, Payloads, SharedBuiltinTrap, SharedDisplayTrap
 
 TERMINAL = {"TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "PAGER": "cat", "GIT_PAGER": "cat"}
 
@@ -31,8 +32,8 @@ class ZMQInteractiveShell(Routed, InteractiveShell):
     autoindent = CBool(False)
     keepkernel_on_exit = None
 
-    _last_traceback = None
-    _last_traceback_during_displayhook = False
+    _last_traceback = OfThread(None)
+    _last_traceback_during_displayhook = OfThread(False)
 
     @default("exiter")
     def _exiter_default(self):
@@ -73,6 +74,18 @@ class ZMQInteractiveShell(Routed, InteractiveShell):
 
     def init_virtualenv(self):
         pass  # The interpreter is the environment's own.
+
+    def init_builtins(self):
+        super().init_builtins()
+        self.builtin_trap = SharedBuiltinTrap(shell=self)
+
+    def init_displayhook(self):
+        super().init_displayhook()
+        self.display_trap = SharedDisplayTrap(hook=self.displayhook)
+
+    def init_payload(self):
+        self.payload_manager = Payloads(parent=self)
+        self.configurables.append(self.payload_manager)
 
     def init_hooks(self):
         super().init_hooks()

@@ -140,9 +140,6 @@ class ThreadInterrupts:
     def take_noted(self):
         return False  # The kernel names the request that it means, so none overtakes it.
 
-    def end_request(self):
-        pass
-
     def _begin(self):
         with self._lock:
             self._thread = threading.get_ident()

@@ -146,12 +146,14 @@ class Worker:
                             text + b"".join(encoded))
 
     def wait_for(self, matches, timeout=20, start=0):
+        """The index of the first frame that matches. Each is looked at once: floods have very many."""
         deadline = time.monotonic() + timeout
         with self._frames_seen:
             while True:
                 for index in range(start, len(self.received)):
                     if matches(self.received[index]):
                         return index
+                start = len(self.received)
                 left = deadline - time.monotonic()
                 assert left > 0, f"nothing came in {timeout} s; got {self.received[-10:]}, descriptors {self.descriptor_text}"
                 assert self.process.poll() is None or self._reader.is_alive(), f"the worker died: {self.descriptor_text}"
@@ -165,18 +167,18 @@ class Worker:
 
     # Requests
 
-    def request(self, msg_type, content, channel="shell", metadata=None, buffers=()):
+    def request(self, msg_type, content, channel="shell", metadata=None, buffers=(), subshell=None):
         self._last_id += 1
         header = {"msg_id": f"m{self._last_id}", "msg_type": msg_type, "username": "u", "session": "s",
                   "date": "2024-05-06T07:08:09.123456Z", "version": "5.4"}
-        self.send({"type": "request", "id": self._last_id, "channel": channel, "msg_type": msg_type}, header, metadata or {},
-                  content, *buffers)
+        frame = {"type": "request", "id": self._last_id, "channel": channel, "msg_type": msg_type}
+        self.send(frame if subshell is None else {**frame, "subshell": subshell}, header, metadata or {}, content, *buffers)
         return self._last_id
 
-    def execute(self, code, **content):
+    def execute(self, code, subshell=None, **content):
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False,
                    "stop_on_error": True, **content}
-        return self.request("execute_request", content)
+        return self.request("execute_request", content, subshell=subshell)
 
     def result(self, number, timeout=20):
         end = self.wait_for(lambda f: f.type == "reply" and f.parent == number, timeout)

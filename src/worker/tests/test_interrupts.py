@@ -124,6 +124,15 @@ def test_interrupt_right_behind_the_request_is_not_lost(start_worker):
     assert worker.run("1").status == "ok"
 
 
+@pytest.mark.parametrize("wait", ["time.sleep(10)", "select.select([], [], [], 10)", "lock.acquire(timeout=10)", "await asyncio.sleep(10)"])
+def test_interrupt_that_does_not_end_a_wait_in_c_by_itself(worker, wait):
+    """As when it comes just before the wait begins. Here another thread gets the signal, which leaves the wait alone too."""
+    cell = worker.run("import asyncio, select, signal, threading, time\nlock = threading.Lock(); lock.acquire()\n"
+                      "threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()\n" + wait,
+                      timeout=5)
+    assert cell.error == "KeyboardInterrupt"
+
+
 def test_execution_counts_stay_in_step_with_interrupts(start_worker):
     worker = start_worker()
     counts = []
