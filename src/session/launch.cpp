@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -99,6 +100,9 @@ Result<std::string> parse_ipython_profile(const std::string& text) {
         return Error("show the IPython profile \"" + text + "\": an absolute path is expected");
     const fs::path profile = fs::canonical(path, error);
     if (error) return Error("show the IPython profile " + text + ": " + error.message());
+    // A home directory that happens to hold a directory "startup" is none.
+    if (auto shown = ShownPaths(read_host_facts().homes).show(profile); !shown)
+        return std::move(shown).error().context("show the IPython profile " + text);
     for (const char* sign : {"ipython_config.py", "ipython_kernel_config.py", "startup"})
         if (fs::exists(profile / sign, error)) return profile.string();
     return Error("show the IPython profile " + text +
@@ -106,6 +110,42 @@ Result<std::string> parse_ipython_profile(const std::string& text) {
         .with_remedy(
             "Name a directory such as ~/.ipython/profile_default; \"ipython profile create\" makes one.");
 }
+
+namespace {
+
+// What IPython keeps in a profile for itself: the history of all its sessions on the host, keys of clusters.
+// Cells read whatever is shown.
+bool is_private(const std::string& entry) {
+    constexpr std::array kPrivate{"db", "log", "pid", "security"};
+    return entry.starts_with("history") || std::ranges::find(kPrivate, entry) != kPrivate.end();
+}
+
+// Entry by entry. Symlinks are left out: where they lead is not part of what the user has named.
+Result<void> show_ipython_profile(const std::string& profile, jail::Plan& plan) {
+    if (is_closed_to_cells(profile))
+        return Error("show the IPython profile " + profile +
+                     " to cells: they run as another user, who may not read it")
+            .with_remedy("Run: chmod -R o+rX " + profile);
+    std::error_code error;
+    std::vector<std::string> entries;
+    for (fs::directory_iterator at(profile, error), end; !error && at != end; at.increment(error)) {
+        const auto type = at->symlink_status(error).type();
+        if ((type == fs::file_type::regular || type == fs::file_type::directory) &&
+            !is_private(at->path().filename()))
+            entries.push_back(at->path().filename());
+    }
+    if (error) return Error("read the IPython profile " + profile + ": " + error.message());
+    if (entries.empty())
+        return Error("show the IPython profile " + profile +
+                     " to cells: it has nothing but symbolic links and private files")
+            .with_remedy("Copy what the links lead to into the profile.");
+    std::ranges::sort(entries);
+    for (const std::string& entry : entries)
+        plan.mounts.push_back({profile + "/" + entry, std::string(kShownProfile) + "/" + entry});
+    return {};
+}
+
+}  // namespace
 
 Result<std::string> library_directory() {
     std::error_code error;
@@ -137,11 +177,7 @@ Result<Config> make_config(const LaunchOptions& options) {
 
     config.command.argv = {python.interpreter, "-I", package};
     if (!options.ipython_profile.empty()) {
-        if (is_closed_to_cells(options.ipython_profile))
-            return Error("show the IPython profile " + options.ipython_profile +
-                         " to cells: they run as another user, who may not read it")
-                .with_remedy("Run: chmod -R o+rX " + options.ipython_profile);
-        config.plan.mounts.push_back({options.ipython_profile, std::string(kShownProfile)});
+        TRY(show_ipython_profile(options.ipython_profile, config.plan));
         config.command.argv.push_back("--profile-dir=" + std::string(kShownProfile));
     }
     config.command.argv.insert(config.command.argv.end(), options.worker_arguments.begin(),

@@ -93,6 +93,7 @@ void Session::send_request(uint64_t id) {
             return;
         }
         pending.sent = true;
+        served_ = true;
         if (lane == Lane::shell) running_ = id;
         if (pending.in_a_shell() && request->msg_type == "execute_request") {
             output_parent_ = id;
@@ -325,6 +326,7 @@ void Session::answer_input(uint64_t id, std::string content) {
         const auto pending = pending_.find(id);
         if (pending == pending_.end() || !pending->second.asks_input) return;
         pending->second.asks_input = false;
+        pending->second.open_questions = 0;
         worker = worker_;
     }
     worker->send("{\"type\": \"input_reply\", \"id\": " + std::to_string(id) + "}", {content});

@@ -39,6 +39,10 @@ inline constexpr size_t kMaxStartupText = 2000;
 /// Requests that the worker holds beside the cells of its shells (control requests, comm messages for a cell
 /// that awaits); beyond it they are refused or wait in the shell's queue.
 inline constexpr size_t kMaxBesideCells = 1024;
+/// What a cell may ask the front end, and how often without an answer: what front ends do not read yet stays
+/// in this process.
+inline constexpr size_t kMaxQuestion = 64 * 1024;
+inline constexpr int kMaxOpenQuestions = 64;
 /// Beyond its output limit a cell may still show this much of errors.
 inline constexpr uint64_t kErrorReserve = 1U << 20U;
 /// From an interrupt to the note that says what it waits for.
@@ -187,8 +191,9 @@ class Session final : private WorkerListener {
         bool sent = false;
         bool allows_input = false;
         bool asks_input = false;
-        bool shown = false;   // its execute_input was published
-        bool awaits = false;  // its cell waits in the worker's event loop
+        int open_questions = 0;  // since the last answer
+        bool shown = false;      // its execute_input was published
+        bool awaits = false;     // its cell waits in the worker's event loop
         bool wall_time_passed = false;
         std::optional<Reply> reply;
         std::optional<Loss> loss;         // the worker was lost before it replied
@@ -232,7 +237,6 @@ class Session final : private WorkerListener {
 
     /// An interrupt that the cell has not reacted to yet.
     struct Unheard {
-        uint64_t id = 0;
         bool told = false;
         int since_told = 0;
         std::chrono::steady_clock::time_point last;
@@ -272,10 +276,9 @@ class Session final : private WorkerListener {
 
     // The wall-time alarms, interrupts that go unheard and the sampling of counters, in the loop's thread.
     void arm_alarm(uint64_t id, std::chrono::nanoseconds delay);
-    void rest_alarm(uint64_t id);
+    void rest_alarm(uint64_t id, int64_t cpu_time_us);
     void resume_alarm(uint64_t id);
     void resume_alarms();
-    std::vector<uint64_t> alarm_ids() const;
     void note_debug_request(const std::string& content);
     void note_debug_event(const std::string& content);
     void end_alarm(uint64_t id);
@@ -286,6 +289,8 @@ class Session final : private WorkerListener {
     void charge_rests(int64_t cpu_time_us);
     void watch_interrupt(uint64_t id);
     void on_interrupt_patience();
+    void forget_heard();
+    int64_t sample_cpu_time();
     std::optional<jail::Counters> sample_counters();
 
     Publication publication_for(uint64_t parent, const std::string& msg_type, std::string content);
@@ -314,9 +319,9 @@ class Session final : private WorkerListener {
     std::unique_ptr<LoopTimer> link_silence_;  // from a closed link to the kill of a process that lives on
     std::unique_ptr<LoopTimer> sampler_;
     std::unique_ptr<LoopTimer> interrupt_patience_;
-    std::unordered_map<uint64_t, Alarm> alarms_;  // one for each running cell
-    Unheard unheard_;
-    bool debugged_ = false;  // by a front end
+    std::unordered_map<uint64_t, Alarm> alarms_;     // one for each running cell
+    std::unordered_map<uint64_t, Unheard> unheard_;  // by the cell that runs
+    bool debugged_ = false;                          // by a front end
 
     // Held while a worker is replaced; taken before the others.
     std::mutex recovery_mutex_;
@@ -328,6 +333,7 @@ class Session final : private WorkerListener {
     std::condition_variable changed_;
     std::shared_ptr<Worker> worker_;
     WorkerState state_ = WorkerState::lost;
+    bool served_ = false;   // it has been sent a request
     bool leaving_ = false;  // the worker has been asked to end: its end is no loss
     bool abandoned_ = false;
     bool paused_ = false;

@@ -46,7 +46,7 @@ void Session::schedule_alarms() {
     alarm_->arm(std::max(left, std::chrono::nanoseconds(1)));
 }
 
-void Session::rest_alarm(uint64_t id) {
+void Session::rest_alarm(uint64_t id, int64_t cpu_time_us) {
     {
         // Whoever has been interrupted by the alarm cannot put it off by asking questions.
         const std::lock_guard lock(mutex_);
@@ -55,10 +55,9 @@ void Session::rest_alarm(uint64_t id) {
     }
     const auto alarm = alarms_.find(id);
     if (alarm == alarms_.end() || alarm->second.rests) return;
-    const auto counters = sample_counters();
     alarm->second.rests = true;
     alarm->second.left = alarm->second.due - std::chrono::steady_clock::now();
-    alarm->second.rest_cpu_us = counters ? counters->cpu_time_us : -1;
+    alarm->second.rest_cpu_us = cpu_time_us;
     schedule_alarms();
     sampler_->arm(kSampleInterval);
 }
@@ -67,8 +66,7 @@ void Session::resume_alarm(uint64_t id) {
     const auto alarm = alarms_.find(id);
     if (alarm == alarms_.end() || !alarm->second.rests) return;
     // Here too, or a rest shorter than the time between two samples would cost nothing.
-    const auto counters = sample_counters();
-    charge_rests(counters ? counters->cpu_time_us : -1);
+    charge_rests(sample_cpu_time());
     if (alarm->second.rests) arm_alarm(id, alarm->second.left);
 }
 
@@ -84,19 +82,31 @@ void Session::note_debug_request(const std::string& content) {
 
 void Session::note_debug_event(const std::string& content) {
     const std::string event = text_member(content, "event");
-    if (event == "stopped" && debugged_)
-        for (const uint64_t id : alarm_ids()) rest_alarm(id);
+    if (event == "stopped" && debugged_) {
+        const int64_t cpu_time_us = sample_cpu_time();
+        for (const auto& [id, alarm] : alarms_) rest_alarm(id, cpu_time_us);
+    }
     if (event == "continued") resume_alarms();
 }
 
+// One sample for all of them: a worker sends these events as often as it likes, and each may cost this thread
+// only so much.
 void Session::resume_alarms() {
-    for (const uint64_t id : alarm_ids()) resume_alarm(id);
-}
-
-std::vector<uint64_t> Session::alarm_ids() const {
-    std::vector<uint64_t> ids;
-    for (const auto& [id, alarm] : alarms_) ids.push_back(id);
-    return ids;
+    if (std::none_of(alarms_.begin(), alarms_.end(), [](const auto& entry) { return entry.second.rests; }))
+        return;
+    charge_rests(sample_cpu_time());
+    const auto now = std::chrono::steady_clock::now();
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& [id, alarm] : alarms_) {
+            const auto pending = pending_.find(id);
+            // Who waits for a person goes on waiting.
+            if (!alarm.rests || (pending != pending_.end() && pending->second.asks_input)) continue;
+            alarm.rests = false;
+            alarm.due = now + alarm.left;
+        }
+    }
+    schedule_alarms();
 }
 
 void Session::end_alarm(uint64_t id) {
@@ -118,6 +128,11 @@ void Session::charge_rests(int64_t cpu_time_us) {
         alarm.due = std::chrono::steady_clock::now();
     }
     schedule_alarms();
+}
+
+int64_t Session::sample_cpu_time() {
+    const auto counters = sample_counters();
+    return counters ? counters->cpu_time_us : -1;
 }
 
 // Nothing is known when the jail is being mended just now; the next sample is not far.
@@ -185,28 +200,46 @@ void Session::ring(uint64_t id) {
 
 void Session::watch_interrupt(uint64_t id) {
     const auto now = std::chrono::steady_clock::now();
-    if (unheard_.id != id) {
-        unheard_ = {id, false, 0, now};
-        return interrupt_patience_->arm(kInterruptPatience);
+    forget_heard();
+    const auto [entry, is_first] = unheard_.try_emplace(id, Unheard{false, 0, now});
+    if (is_first) {
+        if (!interrupt_patience_->armed()) interrupt_patience_->arm(kInterruptPatience);
+        return;
     }
-    if (!unheard_.told) return;
-    if (now - std::exchange(unheard_.last, now) > kInterruptWindow) unheard_.since_told = 0;
-    if (++unheard_.since_told >= kInterruptsToStop) kill_for(jail::KillReason::interrupts, "", id);
+    Unheard& unheard = entry->second;
+    if (!unheard.told) return;
+    if (now - std::exchange(unheard.last, now) > kInterruptWindow) unheard.since_told = 0;
+    if (++unheard.since_told >= kInterruptsToStop) kill_for(jail::KillReason::interrupts, "", id);
+}
+
+void Session::forget_heard() {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(unheard_, [this](const auto& entry) {
+        const auto pending = pending_.find(entry.first);
+        return pending == pending_.end() || !pending->second.runs();
+    });
 }
 
 void Session::on_interrupt_patience() {
-    {
-        const std::lock_guard lock(mutex_);
-        const auto pending = pending_.find(unheard_.id);
-        if (pending == pending_.end() || !pending->second.runs()) return;
+    forget_heard();
+    const auto now = std::chrono::steady_clock::now();
+    auto next = std::chrono::nanoseconds::max();
+    for (auto& [id, unheard] : unheard_) {
+        if (unheard.told) continue;
+        const auto left = unheard.last + kInterruptPatience - now;
+        if (left.count() > 0) {
+            next = std::min(next, std::chrono::nanoseconds(left));
+            continue;
+        }
+        unheard.told = true;
+        note(id,
+             "the interrupt was delivered, and the cell goes on: it waits for native code to return, or "
+             "it handles KeyboardInterrupt itself. Interrupt " +
+                 std::to_string(kInterruptsToStop) + " more times within " +
+                 std::to_string(kInterruptWindow.count()) +
+                 " s to stop the Python process; its variables will be lost");
     }
-    unheard_.told = true;
-    note(unheard_.id,
-         "the interrupt was delivered, and the cell goes on: it waits for native code to return, or "
-         "it handles KeyboardInterrupt itself. Interrupt " +
-             std::to_string(kInterruptsToStop) + " more times within " +
-             std::to_string(kInterruptWindow.count()) +
-             " s to stop the Python process; its variables will be lost");
+    if (next != std::chrono::nanoseconds::max()) interrupt_patience_->arm(next);
 }
 
 }  // namespace cellblock::session

@@ -126,12 +126,16 @@ std::string Session::on_input(protocol::UpFrame& frame) {
         const auto pending = pending_.find(frame.id);
         if (pending == pending_.end() || !pending->second.allows_input || !pending->second.runs())
             return "it asked for input that the request does not allow";
+        if (frame.parts.at(0).size() > kMaxQuestion)
+            return "it asked a question of more than " + std::to_string(kMaxQuestion) + " bytes";
+        if (++pending->second.open_questions > kMaxOpenQuestions)
+            return "it asked more than " + std::to_string(kMaxOpenQuestions) + " times without an answer";
         // An interrupted input() may be followed by another one before anybody answers: the newest question
         // counts.
         pending->second.asks_input = true;
         request = pending->second.request;
     }
-    rest_alarm(frame.id);
+    rest_alarm(frame.id, sample_cpu_time());
     host_.ask_input(frame.id, *request, std::move(frame.parts.at(0)));
     return "";
 }

@@ -51,6 +51,7 @@ Result<void> Session::start_worker() {
         // Before the spawn: its events must find the state that they belong to.
         const std::lock_guard lock(mutex_);
         state_ = WorkerState::starting;
+        served_ = false;
         link_ended_ = false;
         startup_text_.clear();
         start_failure_.clear();
@@ -189,6 +190,7 @@ void Session::kill_for(jail::KillReason reason, const std::string& why, uint64_t
 void Session::declare_lost() {
     std::vector<std::function<void(Reply)>> orphans;
     bool idle = false;
+    bool served = false;
     {
         const std::lock_guard lock(mutex_);
         const bool process_ended = loss_.exit || loss_.init_lost;
@@ -198,6 +200,7 @@ void Session::declare_lost() {
         else
             idle = !leaving_;
         state_ = WorkerState::lost;
+        served = served_;
         for (auto& [id, pending] : pending_) {
             if (!pending.in_a_shell() && pending.done) orphans.push_back(std::move(pending.done));
             if (!pending.in_a_shell() || !pending.runs()) continue;
@@ -212,7 +215,8 @@ void Session::declare_lost() {
     for (auto& done : orphans) done(lost_reply());
     if (!idle) return;
     note(output_parent_, explain_idle_loss());
-    host_.worker_lost_while_idle();
+    // A cell can leave startup files that end every worker; the next one comes with the next cell then.
+    if (served) host_.worker_lost_while_idle();
 }
 
 Reply Session::lost_reply() {

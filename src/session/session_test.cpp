@@ -530,6 +530,29 @@ TEST_F(SessionTest, ADeathBetweenCellsIsToldAndMended) {
     EXPECT_EQ(run().verdict, jail::Verdict::ok);
 }
 
+// A startup file that a cell has left behind may end every worker.
+TEST_F(SessionTest, AWorkerThatDiesBeforeAnyRequestIsReplacedOnlyForTheNextCell) {
+    const auto dies = [](Script& s) {
+        s.hello();
+        return jail::Exit{3, 0};
+    };
+    start({[](Script& s) {
+               s.hello();
+               s.reply(s.next_request());
+               return jail::Exit{3, 0};
+           },
+           dies, honest});
+    run();
+    for (int i = 0; i < 2000 && !lost_while_idle_.exchange(false); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    session_->recover_if_lost();
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    EXPECT_EQ(world_.spawned, 2);
+    EXPECT_FALSE(lost_while_idle_);
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+    EXPECT_EQ(world_.spawned, 3);
+}
+
 TEST_F(SessionTest, TheEndOfAWorkerThatWasAskedToEndIsNoLoss) {
     start({honest});
     run();
@@ -757,6 +780,30 @@ TEST_F(SessionTest, AnInterruptWithoutEffectIsToldAndTwoMoreStopTheWorker) {
     EXPECT_EQ(run().verdict, jail::Verdict::ok);
 }
 
+TEST_F(SessionTest, InsistenceStopsTheCellsOfSeveralSubshells) {
+    start({[](Script& s) {
+               s.hello();
+               s.next_request();
+               s.next_request();
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    const auto cell = [this](const char* subshell) {
+        EXPECT_EQ(run("{}", "execute_request", subshell).verdict, jail::Verdict::user_interrupts);
+    };
+    std::thread first(cell, "s-1");
+    std::thread second(cell, "s-2");
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    session_->interrupt();
+    EXPECT_TRUE(eventually_published("the interrupt was delivered"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    for (int i = 0; i < kInterruptsToStop; ++i) session_->interrupt();
+    first.join();
+    second.join();
+    EXPECT_EQ(world_.spawned, 2);
+}
+
 TEST_F(SessionTest, AnInterruptThatIsHeardIsNotTold) {
     start({[](Script& s) {
         s.hello();
@@ -931,6 +978,23 @@ INSTANTIATE_TEST_SUITE_P(
                                   s.hello();
                                   s.next_request();
                                   s.frame(R"({"type": "input", "id": 4711})", {"{}"});
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"TooManyQuestions",
+                              [](Script& s) {
+                                  s.hello();
+                                  const std::string id = s.next_request();
+                                  for (int i = 0; i <= kMaxOpenQuestions; ++i)
+                                      s.frame("{\"type\": \"input\", \"id\": " + id + "}", {"{}"});
+                                  return wait_for_kill(s);
+                              }},
+                    Violation{"HugeQuestion",
+                              [](Script& s) {
+                                  s.hello();
+                                  const std::string id = s.next_request();
+                                  const std::string prompt(kMaxQuestion, '?');
+                                  s.frame("{\"type\": \"input\", \"id\": " + id + "}",
+                                          {"{\"prompt\": \"" + prompt + "\"}"});
                                   return wait_for_kill(s);
                               }},
                     Violation{"Garbage",

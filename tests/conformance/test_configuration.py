@@ -60,6 +60,26 @@ def test_a_profile_is_shown_read_only_and_obeyed(spec, start_kernel, profile, op
 
 
 @pytest.mark.cellblock_only
+def test_what_is_private_in_a_profile_is_not_shown(spec, start_kernel, profile):
+    for directory in ("security", "db", "log", "pid"):
+        (profile / directory).mkdir(mode=0o755)
+    (profile / "history-corrupt.sqlite").write_text("what was typed on the host")
+    (profile / "elsewhere").symlink_to("/root")
+    kernel = start_kernel(with_arguments(spec, f"--ipython-profile={profile}"))
+    seen = kernel.run("import os\nprint(sorted(os.listdir('/home/cell/.ipython-profile')))").stdout
+    assert seen == "['ipython_config.py', 'startup']\n"
+
+
+@pytest.mark.cellblock_only
+def test_a_home_directory_is_no_profile(spec, public_directory):
+    (public_directory / "startup").mkdir()
+    argv = [part if part != "{connection_file}" else "/nonexistent" for part in spec.argv]
+    done = subprocess.run([*argv, f"--ipython-profile={public_directory}"], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **spec.env, "HOME": str(public_directory)})
+    assert done.returncode != 0 and "the jail would have to show all of" in done.stderr
+
+
+@pytest.mark.cellblock_only
 def test_without_the_option_no_profile_is_seen(spec, start_kernel, profile):
     kernel = start_kernel(env={"IPYTHONDIR": str(profile.parent), "HOME": str(profile.parent.parent)})
     assert kernel.run("'from_startup' in globals()").result == "False"

@@ -1,5 +1,7 @@
 """input() and getpass(): the stdin channel."""
 
+import pytest
+
 from support.messages import collect_until_idle, next_stdin, reply_to, run
 
 
@@ -35,6 +37,15 @@ def test_several_questions_in_one_cell(kernel):
     messages = collect_until_idle(kernel.client, msg_id)
     assert [m["content"]["data"]["text/plain"] for m in messages if m["header"]["msg_type"] == "execute_result"] == ["['1', '2']"]
     reply_to(kernel.client, msg_id)
+
+
+@pytest.mark.cellblock_only
+def test_an_endless_prompt_is_shortened(kernel):
+    msg_id = start(kernel, "input('\\x00' * 1_000_000)")
+    assert next_stdin(kernel.client)["content"]["prompt"] == "\0" * 10_000 + " …"
+    kernel.client.input("")
+    collect_until_idle(kernel.client, msg_id)
+    assert reply_to(kernel.client, msg_id)["content"]["status"] == "ok"
 
 
 def test_output_before_the_question_comes_before_it(kernel):

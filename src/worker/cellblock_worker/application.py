@@ -13,9 +13,6 @@ from traitlets import Any, Unicode
 from .facade import IPythonKernel
 from .shell import ZMQInteractiveShell
 
-# Made anew in the scratch home: they are written to, or are nothing that cells should find.
-LEFT_OUT = {"db", "history.sqlite", "history.sqlite-journal", "log", "pid", "security"}
-
 
 class IPKernelApp(BaseIPythonApplication, InteractiveShellApp):
     name = "ipython-kernel"
@@ -87,7 +84,7 @@ class IPKernelApp(BaseIPythonApplication, InteractiveShellApp):
 
 def link_profile(shown, place):
     os.makedirs(os.path.join(place, "startup"), exist_ok=True)
-    entries = [name for name in os.listdir(shown) if name not in LEFT_OUT | {"startup"}]
+    entries = [name for name in os.listdir(shown) if name != "startup"]
     if os.path.isdir(os.path.join(shown, "startup")):
         entries += [os.path.join("startup", name) for name in os.listdir(os.path.join(shown, "startup"))]
     for name in entries:

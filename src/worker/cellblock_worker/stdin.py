@@ -8,6 +8,8 @@ from IPython.core.error import StdinNotImplementedError
 from . import requests
 from .imports import after_import
 
+LONGEST_PROMPT = 10_000  # Characters; escaped they are still shorter than what the kernel takes for an attack.
+
 
 class Stdin:
     def __init__(self, link):
@@ -35,6 +37,8 @@ class Stdin:
         request = requests.current()
         if not request.allows_stdin or request.answered:
             raise StdinNotImplementedError(f"{what} was called, but this frontend does not support input requests.")
+        if isinstance(prompt, str) and len(prompt) > LONGEST_PROMPT:
+            prompt = prompt[:LONGEST_PROMPT] + " …"
         try:
             answer = self._link.ask(request, {"prompt": prompt, "password": password})
         except KeyboardInterrupt:
