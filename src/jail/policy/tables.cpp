@@ -106,7 +106,6 @@ const char* view_text(View view) {
         case View::symlink:
             return "symlink";
         case View::scratch:
-            return "writable, limited";
         case View::shared_memory:
             return "writable, limited";
         case View::processes:
