@@ -47,6 +47,7 @@ uint64_t Session::begin_request(std::shared_ptr<const protocol::Request> request
         pending.allows_input = flag(*content, "allow_stdin", true);
     const std::lock_guard lock(mutex_);
     const uint64_t id = ++last_id_;
+    if (request->msg_type == "execute_request") late_output_ = {};
     parents_.at(id % kMaxParents) = {id, request->header, {}};
     pending.request = std::move(request);
     pending_[id] = std::move(pending);

@@ -346,7 +346,7 @@ class Session final : private WorkerListener {
     int64_t execution_count_ = 0;
     std::unordered_map<uint64_t, Pending> pending_;
     std::array<Parent, kMaxParents> parents_;
-    Output stray_output_;  // of requests that are no longer remembered
+    Output late_output_;  // of all requests that have ended, since the newest cell began
     std::vector<std::string> subshells_;
     Loss loss_;  // what is known of the worker's end
     bool link_ended_ = false;

@@ -37,8 +37,10 @@ bool Session::admit_output(uint64_t parent, std::string_view msg_type, uint64_t 
     bool first = false;
     {
         const std::lock_guard lock(mutex_);
-        Parent& known = parents_.at(parent % kMaxParents);
-        Output& output = known.id == parent && parent != 0 ? known.output : stray_output_;
+        // Whoever may still print for thousands of old cells must not have a limit for each of them.
+        const auto pending = pending_.find(parent);
+        const bool runs = pending != pending_.end() && pending->second.runs();
+        Output& output = runs ? parents_.at(parent % kMaxParents).output : late_output_;
         if (fits(output, msg_type, size)) return true;
         first = output.messages_left_out++ == 0;
         output.left_out += size;

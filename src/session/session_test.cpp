@@ -888,6 +888,18 @@ TEST_F(OutputLimit, ABigDisplayIsLeftOutAloneAndErrorsAreShown) {
     EXPECT_EQ(count("error {"), 1U);
 }
 
+TEST_F(OutputLimit, CellsThatHaveEndedShareOne) {
+    start_with([](Script& s, const std::string& id) {
+        for (uint64_t other = 0; other < 5; ++other)
+            s.publish(std::to_string(std::min<uint64_t>(other, std::stoull(id))), "stream", text(kLimit / 2));
+    });
+    for (int i = 0; i < 5; ++i) run();
+    // In the last cell: for 0, 1, 2, 3 and itself. The others had fewer that were over.
+    const size_t before = count("xxx\"}");
+    run();
+    EXPECT_EQ(count("xxx\"}") - before, 2U);
+}
+
 TEST_F(OutputLimit, WhatIsClearedOrReplacedDoesNotCount) {
     start_with([](Script& s, const std::string& id) {
         for (int i = 0; i < 5; ++i) {
