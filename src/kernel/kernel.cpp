@@ -112,7 +112,7 @@ void Kernel::with_shell(const std::string& subshell_id, const std::function<void
 void Kernel::refuse_unknown_subshell(const protocol::Request& request) {
     session::Reply refused;
     refused.status = protocol::ReplyStatus::error;
-    refused.metadata = "{\"status\": \"error\"}";
+    refused.metadata = unrun_metadata(headers_.session(), "error");
     refused.content = "{\"status\": \"error\", \"ename\": \"UnknownSubshellError\", \"evalue\": " +
                       protocol::json_string(unknown_subshell(request.subshell_id)) + ", \"traceback\": []}";
     answer_at_once(request, request.msg_type.substr(0, request.msg_type.rfind('_')) + "_reply", refused);
@@ -335,7 +335,7 @@ void Kernel::abort_cell(const protocol::Request& request) {
     session::Reply aborted;
     aborted.status = protocol::ReplyStatus::aborted;
     aborted.content = aborted_content();
-    aborted.metadata = aborted_metadata(headers_.session());
+    aborted.metadata = unrun_metadata(headers_.session(), "aborted");
     answer_at_once(request, "execute_reply", aborted);
 }
 

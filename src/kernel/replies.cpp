@@ -69,10 +69,10 @@ std::string aborted_content() {
     return "{\"status\": \"aborted\"}";
 }
 
-std::string aborted_metadata(const std::string& engine) {
+std::string unrun_metadata(const std::string& engine, std::string_view status) {
     return "{\"started\": \"" + protocol::timestamp() +
            "\", \"dependencies_met\": true, \"engine\": " + json_string(engine) +
-           ", \"status\": \"aborted\"}";
+           ", \"status\": " + json_string(status) + "}";
 }
 
 std::string status_content(std::string_view state) {

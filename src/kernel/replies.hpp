@@ -34,8 +34,8 @@ const Route& route_of(std::string_view msg_type);
 Result<std::string> kernel_info_content(const std::string& worker_info, jail::Level level);
 std::string shutdown_content(bool restart);
 std::string aborted_content();
-/// As of a cell that ran: front ends show when it was taken up.
-std::string aborted_metadata(const std::string& engine);
+/// Of a cell that never ran, as of one that did: front ends show when it was taken up.
+std::string unrun_metadata(const std::string& engine, std::string_view status);
 std::string status_content(std::string_view state);
 /// {"status": "error", …} for a request that cannot be carried out.
 std::string error_content(const std::string& name, const std::string& text);

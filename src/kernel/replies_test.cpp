@@ -42,7 +42,8 @@ TEST(KernelInfo, RefusesWhatIsNoObject) {
 TEST(Contents, AreJson) {
     EXPECT_EQ(nlohmann::json::parse(shutdown_content(true))["restart"], true);
     EXPECT_EQ(nlohmann::json::parse(aborted_content())["status"], "aborted");
-    EXPECT_EQ(nlohmann::json::parse(aborted_metadata("e"))["engine"], "e");
+    EXPECT_EQ(nlohmann::json::parse(unrun_metadata("e", "aborted"))["engine"], "e");
+    EXPECT_EQ(nlohmann::json::parse(unrun_metadata("e", "error"))["status"], "error");
     EXPECT_EQ(nlohmann::json::parse(status_content("busy"))["execution_state"], "busy");
     EXPECT_EQ(nlohmann::json::parse(error_content("A\"b", "c\nd"))["ename"], "A\"b");
 }
