@@ -4,14 +4,34 @@ It is made when there is a command line to read, or when a library asks for it; 
 """
 
 import os
+import sys
 
 from IPython.core.application import BaseIPythonApplication, base_aliases, base_flags
 from IPython.core.profiledir import ProfileDir
 from IPython.core.shellapp import InteractiveShellApp, shell_aliases, shell_flags
-from traitlets import Any, Unicode
+from traitlets import Any, Unicode, default
 
 from .facade import IPythonKernel
 from .shell import ZMQInteractiveShell
+
+
+class Terminal:
+    """Where the application's log goes. ipykernel writes it into the terminal that started the kernel, never into cells.
+
+    During the start that is descriptor 2, which the kernel quotes when the start fails. Afterwards what is written there
+    would show up in the running cell, so it is dropped.
+    """
+
+    def __init__(self, app):
+        self._app = app
+
+    def write(self, text):
+        if self._app.kernel is None:
+            sys.__stderr__.write(text)
+
+    def flush(self):
+        if self._app.kernel is None:
+            sys.__stderr__.flush()
 
 
 class IPKernelApp(BaseIPythonApplication, InteractiveShellApp):
@@ -46,6 +66,10 @@ class IPKernelApp(BaseIPythonApplication, InteractiveShellApp):
     def belong_to(self, kernel):
         self.kernel, self.shell = kernel, kernel.shell
         self.shell.configurables.append(self)
+
+    @default("logging_config")
+    def _logging_config_default(self):
+        return {"handlers": {"console": {"stream": Terminal(self)}}}
 
     @property
     def connection_file(self):

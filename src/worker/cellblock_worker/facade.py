@@ -67,9 +67,9 @@ class Kernel(SingletonConfigurable):
 
     @default("log")
     def _log_default(self):
-        import logging
+        from traitlets.log import get_logger
 
-        return logging.getLogger("ipykernel")
+        return get_logger()
 
     @property
     def io_loop(self):

@@ -87,6 +87,7 @@ def serve(link):
         return BAD_OPTION
     # From here on. What goes wrong before is told on the descriptor, because hello must be the first frame.
     sys.stdout, sys.stderr = stdout, stderr
+    keep_log_out_of_cells()
     comms.install()
     dispatcher = Dispatcher(kernel.shell, link, Executor(kernel.shell, link, loop, interrupts, Forks(link, (stdout, stderr))),
                             interrupts)
@@ -191,6 +192,13 @@ def info(shell):
         # Looked for, not imported: that would double the time that a start takes.
         "debugger": PathFinder.find_spec("debugpy") is not None,
     }
+
+
+def keep_log_out_of_cells():
+    """IPython's log without an application: a cell that sets up logging does not mean it. With one see application.py."""
+    import logging
+
+    logging.getLogger("traitlets").propagate = False
 
 
 def faults_to_descriptor():
