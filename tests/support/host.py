@@ -18,6 +18,22 @@ def mounts():
     return set(Path("/proc/self/mountinfo").read_text().splitlines())
 
 
+def _is_first_of_namespace(pid):
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return any(line.startswith("NSpid:") and line.split()[-1] == "1" for line in status.splitlines())
+
+
+def _runs(pid, created):
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _namespace(pid, kind):
     try:
         return os.readlink(f"/proc/{pid}/ns/{kind}")
@@ -71,6 +87,7 @@ class Family:
         self.host_namespace = _namespace("self", "pid")
         self.seen = {}
         self.namespaces = set()
+        self.inits = {}  # namespace: (pid, creation) of its first process, with which it ends
         self.cgroups = set()
         self.looked_for_leftovers_at = None
 
@@ -87,16 +104,20 @@ class Family:
             namespace = _namespace(process.pid, "pid")
             if namespace and namespace != self.host_namespace:
                 self.namespaces.add(namespace)
+                if _is_first_of_namespace(process.pid):
+                    self.inits[namespace] = (process.pid, self.seen[process.pid])
             self.cgroups |= _cgroups(process.pid)
 
     def living(self):
         """The members that still run, the kernel's own process (a zombie until we wait) excepted."""
         found = []
+        # Linux gives numbers of namespaces that have ended to new ones, of other kernels.
+        namespaces = {n for n in self.namespaces if n not in self.inits or _runs(*self.inits[n])}
         for process in psutil.process_iter():
             try:
                 known = self.seen.get(process.pid) == process.create_time()
-                # Linux gives numbers of namespaces to new ones; what was born later is somebody else's.
-                ours = (_namespace(process.pid, "pid") in self.namespaces
+                # Where the first process was not seen: what was born later is somebody else's.
+                ours = (_namespace(process.pid, "pid") in namespaces
                         and process.create_time() <= (self.looked_for_leftovers_at or time.time()))
                 if process.pid != self.pid and (known or ours):
                     if process.status() != psutil.STATUS_ZOMBIE:

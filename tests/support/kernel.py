@@ -72,11 +72,20 @@ class Kernel:
         identity = {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
         self.argv = [part.replace("{connection_file}", str(self.connection_file)) for part in argv]
         self.started_at = time.monotonic()
+        self._identity = identity
+        self._start()
+        self.client = self._connect() if client else None
+
+    def _start(self):
         self.process = subprocess.Popen(self.argv, cwd=self.cwd, env=self.environment, stdin=subprocess.DEVNULL,
                                         stdout=self._stderr, stderr=self._stderr, start_new_session=True,
-                                        **identity)
+                                        **self._identity)
         self.family = host.Family(self.process.pid)
-        self.client = self._connect() if client else None
+
+    def start_again(self):
+        """A new process at the same addresses. The one before must have ended."""
+        assert self.process.poll() is not None, "the kernel still runs"
+        self._start()
 
     def _write_connection_file(self, transport, ip, key, extra):
         if transport == "ipc":

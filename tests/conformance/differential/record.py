@@ -36,7 +36,7 @@ def record_of(recorder, scenario):
             lane = "iopub of control"  # Another thread's: its messages may come in between anywhere.
         if scenario.streams_apart and message["header"]["msg_type"] == "stream":
             lane = "streams " + message["content"]["name"]
-        lanes.setdefault(lane, []).append(_message(message, topics if channel == "iopub" else [], number, recorder, patterns))
+        lanes.setdefault(lane, []).append(_message(message, topics if channel.startswith("iopub") else [], number, recorder, patterns))
     if recorder.exit_status is not None:
         lanes["process"] = [{"parent": 0, "type": "exit", "status": recorder.exit_status}]
     return {lane: _joined(messages) for lane, messages in lanes.items()}

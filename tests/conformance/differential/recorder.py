@@ -5,9 +5,10 @@ import signal
 import time
 
 import zmq
+from jupyter_client.session import Session
 from support.messages import is_idle
 
-from differential.words import Answer, Asked, Exit, Frames, Pause, Send, Settle, Signal, Until
+from differential.words import Answer, Asked, Exit, Frames, FromReply, Pause, Restart, Send, Settle, Signal, Subscribe, Until
 
 PATIENCE = 40  # seconds for one step
 CHANNELS = ("iopub", "shell", "control", "stdin")
@@ -58,8 +59,8 @@ class Recorder:
     # Steps
 
     def _do_send(self, step: Send):
-        message = self.session.msg(step.msg_type, step.content, metadata=step.metadata)
-        message["header"].update(step.header)
+        message = self.session.msg(step.msg_type, self._known(step.content), metadata=step.metadata)
+        message["header"].update(self._known(step.header))
         self._note(message["header"], step.channel, step.waits)
         self.session.send(self.sockets[step.channel], message, buffers=list(step.buffers))
         if step.waits != "nothing":
@@ -83,7 +84,13 @@ class Recorder:
 
     def _do_answer(self, step: Answer):
         self.answered += 1
-        self._do_asked(Asked(step.count or self.answered))
+        count = step.count or self.answered
+        if step.if_asked:
+            last = len(self.sent) - 1
+            self._wait(lambda: len(self._questions()) >= count or self._ended(last, all_of_them=True), "a question or the end")
+            if len(self._questions()) < count:
+                return
+        self._do_asked(Asked(count))
         question = self._questions()[-1]
         content = step.value if isinstance(step.value, dict) else {"value": step.value}
         self.session.send(self.sockets["stdin"], "input_reply", content, parent=question["header"])
@@ -108,7 +115,44 @@ class Recorder:
         self._do_pause(Pause(0.2))  # What it said last may be on its way.
         self.exit_status = self.kernel.process.wait()
 
+    def _do_subscribe(self, step: Subscribe):
+        address = self.sockets["iopub"].getsockopt_string(zmq.LAST_ENDPOINT)
+        with zmq.Context.instance().socket(zmq.SUB) as socket:
+            socket.connect(address)
+            socket.subscribe(step.topic)
+            if socket.poll(2000):
+                # Our own socket hears a welcome, too, and a session takes each signature but once.
+                self._take(socket, "iopub of another client", Session(key=self.session.key))
+
+    def _do_restart(self, _: Restart):
+        self._do_send(Send("shutdown_request", {"restart": True}, "control"))
+        self._do_exit(Exit())
+        self.exit_status = None
+        self.kernel.start_again()
+        # Whether the first status of a new process is seen depends on when the sockets find it.
+        seen = len(self.received)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._request_aside("shell", "kernel_info_request", {}, patience=1)
+                break
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise
+        del self.received[seen:]
+
     # Machinery
+
+    def _known(self, fields):
+        if not isinstance(fields, dict):
+            return fields
+        return {key: self._reply_to(value.number)["content"][value.key] if isinstance(value, FromReply) else value
+                for key, value in fields.items()}
+
+    def _reply_to(self, number):
+        msg_id = self.sent[number - 1]["msg_id"]
+        return next(m for channel, _, m in self.received
+                    if channel in ("shell", "control") and m["parent_header"].get("msg_id") == msg_id)
 
     def _note(self, header, channel, waits):
         self.sent.append(header)
@@ -142,7 +186,7 @@ class Recorder:
         for channel in ("control", "shell"):
             self._request_aside(channel, "kernel_info_request", {})
 
-    def _request_aside(self, channel, msg_type, content):
+    def _request_aside(self, channel, msg_type, content, patience=PATIENCE):
         message = self.session.msg(msg_type, content)
         msg_id = message["header"]["msg_id"]
         self.own_requests.add(msg_id)
@@ -152,11 +196,11 @@ class Recorder:
             return [(c, m) for c, _, m in self.received if m["parent_header"].get("msg_id") == msg_id]
 
         self._wait(lambda: any(c == channel for c, _ in answers()) and
-                   any(c == "iopub" and is_idle(m) for c, m in answers()), f"an answer on {channel} to our own {msg_type}")
+                   any(c == "iopub" and is_idle(m) for c, m in answers()), f"an answer on {channel} to our own {msg_type}", patience)
         return next(m for c, m in answers() if c == channel)
 
-    def _wait(self, reached, awaited):
-        deadline = time.monotonic() + PATIENCE
+    def _wait(self, reached, awaited, patience=PATIENCE):
+        deadline = time.monotonic() + patience
         while not reached():
             left = deadline - time.monotonic()
             if left <= 0 or (self.kernel.process.poll() is not None and not self._receive(0.3) and not reached()):
@@ -169,6 +213,10 @@ class Recorder:
         ready = self.poller.poll(max(0, seconds) * 1000)
         for socket, _ in ready:
             while socket.poll(0):
-                topics, parts = self.session.feed_identities(socket.recv_multipart())
-                self.received.append((self.names_of_sockets[socket], topics, self.session.deserialize(parts)))
+                self._take(socket, self.names_of_sockets[socket])
         return bool(ready)
+
+    def _take(self, socket, name, session=None):
+        session = session or self.session
+        topics, parts = session.feed_identities(socket.recv_multipart())
+        self.received.append((name, topics, session.deserialize(parts)))

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Send:
-    """A message to the kernel. Named by its number among the scenario's messages, from 1."""
+    """A message to the kernel. Named by its number among the scenario's messages, from 1.
+
+    Values of the header and of the content may be `FromReply`.
+    """
 
     msg_type: str
     content: object
@@ -40,6 +43,7 @@ class Answer:
 
     value: object
     count: int = None  # wait for so many questions in all; one more than were answered, unless it says so
+    if_asked: bool = False  # that there is no question is an answer, too: do not wait beyond the end of all messages
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,26 @@ class Settle:
 @dataclass(frozen=True)
 class Exit:
     """Waits for the end of the kernel's process and records its status."""
+
+
+@dataclass(frozen=True)
+class Subscribe:
+    """Another client subscribes to a topic of iopub. What comes to it at once is recorded."""
+
+    topic: str
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Asks for the end, and starts the kernel again at the same addresses, as front ends restart one."""
+
+
+@dataclass(frozen=True)
+class FromReply:
+    """A value for a header: what the reply to an earlier message of the scenario has in its content."""
+
+    number: int
+    key: str
 
 
 ANY = ".*|"

@@ -1,6 +1,6 @@
 """What needs two to talk: input, debuggers, interrupts, comms, the end of the kernel."""
 
-from differential.words import (ANY, Answer, Asked, Differs, Exit, Pause, Settle, Signal, Until, ask, asking, cell, interrupt, say, scenario,
+from differential.words import (Answer, Asked, Differs, Exit, FromReply, Pause, Restart, Settle, Signal, Subscribe, Until, ask, asking, cell, interrupt, say, scenario,
                                 start)
 
 SLEEP = "import time\nprint('began', flush=True)\ntime.sleep(30)\nprint('never')"
@@ -50,6 +50,9 @@ SCENARIOS = [
     scenario("pdb: quit", asking("import pdb; pdb.set_trace()\nreached = 1"), Answer("q"), Settle(), "'reached' in dir()"),
     scenario("pdb: post_mortem and set_trace of IPython", "def f(): 1/0\ntry: f()\nexcept Exception as e: kept = e", asking("import pdb; pdb.post_mortem(kept.__traceback__)"), Answer("w"), Answer("q"), Settle(),
              asking("from IPython.core.debugger import set_trace\nset_trace()\n5"), Answer("where"), Answer("c"), Settle(), leave_out=((r"skipping \d+ hidden", "skipping N hidden"),)),
+    scenario("breakpoint()", asking("x = 1\nbreakpoint()\ny = x + 1"), Answer("p x", if_asked=True), Answer("c", if_asked=True), Settle(), "y",
+             differs=[Differs("stdin: 1 input_request", None, "'ipdb> '", "ipykernel loses the hook of breakpoint() to the debugger's package, so that nothing happens"),
+                      Differs("iopub: 1 stream stdout", None, "breakpoint\\(\\)", "as above")]),
     scenario("%pdb", "%pdb on", asking("1/0"), Answer("p 1"), Answer("q"), Settle(), "%pdb off", "%pdb", fresh=True),
     scenario("%run -d and %prun", "%%writefile script.py\nx = 1\ny = 2", asking("%run -d script.py"), Answer("c"), Settle(), leave_out=((r"script\.py:\d+", "script.py:N"),)),
     # Interrupts
@@ -72,6 +75,14 @@ SCENARIOS = [
     scenario("interrupt: own handler", "import signal\ndef h(s, f): print('own handler', flush=True)\nold = signal.signal(signal.SIGINT, h)\nsignal.getsignal(signal.SIGINT) is h",
              "signal.getsignal(signal.SIGINT) is signal.default_int_handler", fresh=True),
     scenario("interrupt: traceback of functions", "import time\ndef outer():\n    inner()\ndef inner():\n    print('began', flush=True)\n    while True: time.sleep(0.5)", start("outer()"), Until("began"), Pause(0.2), interrupt(), Settle()),
+    scenario("interrupt: in C that sleeps", start("import ctypes\nlibc = ctypes.CDLL(None)\nprint('began', flush=True)\n_ = libc.sleep(30)\nprint('never')"), Until("began"), Pause(0.2), interrupt(), Settle(), "1"),
+    scenario("interrupt: in a regular expression", start("import re, time\nprint('began', flush=True)\ntime.sleep(0.3)\nre.match('(a+)+b', 'a' * 60)"), Until("began"), Pause(0.8), Signal(), Settle(), "1"),
+    scenario("interrupt: in big numbers", start("import time\nprint('began', flush=True)\nfor i in range(10 ** 9): x = 3 ** 5000"), Until("began"), Pause(0.2), interrupt(), Settle(), "1"),
+    scenario("interrupt: in numpy", "import numpy as np\na = np.random.default_rng(1).random(1_000_000)", start("print('began', flush=True)\nfor i in range(10_000): b = a.argsort()"), Until("began"), Pause(0.2), interrupt(),
+             Settle(), "b.shape"),
+    scenario("interrupt: in an awaiting cell", start("import asyncio\nprint('began', flush=True)\nawait asyncio.sleep(3)\nprint('ended')"), Until("began"), Pause(0.2), interrupt(), Settle(), "1",
+             differs=[Differs("*: 1 *.content.traceback", "CancelledError", "KeyboardInterrupt", "ipykernel cancels when the loop wakes for something else, here after 3 s; Cellblock interrupts at once"),
+                      Differs("*: 1 *.content.ename", "^CancelledError$", "^KeyboardInterrupt$", "as above")]),
     # Comms
     scenario("comm: from the front end", COMM, comm("open", "c1", {"a": 1}, target_name="echo"), ask("comm_info_request"), comm("msg", "c1", {"b": [2, None]}), comm("close", "c1", {"bye": 1}),
              ask("comm_info_request"), fresh=True),
@@ -104,8 +115,28 @@ SCENARIOS = [
     scenario("shutdown for a restart", "1", ask("shutdown_request", channel="control", restart=True), Exit(), fresh=True),
     scenario("shutdown on the shell channel", ask("shutdown_request", channel="shell", restart=False), Exit(), fresh=True),
     scenario("shutdown runs atexit", "import atexit\natexit.register(print, 'at exit')", ask("shutdown_request", channel="control", restart=False), Exit(), fresh=True, differs=[
-        Differs("iopub: * stream stdout", ANY, ANY, "ipykernel sends such text without a parent and without its last line end, or not at all")]),
+        Differs("iopub: none stream stdout", "'at exit", None, "ipykernel sends such text without a parent and without its last line end, or not at all", sometimes=True),
+        Differs("iopub: 1 stream stdout", None, r"'at exit\\n'", "it is the last cell's")]),
     scenario("exit", "exit", Exit(), fresh=True),
     scenario("quit() after text", "print('bye'); quit(); print('and more')", Exit(), fresh=True),
+    scenario("restart", "x = 1", Restart(), "'x' in dir()", "6 * 7", fresh=True),
+    scenario("restart with a comm", "from comm import create_comm\nc = create_comm(target_name='t', comm_id='r1')", Restart(), ask("comm_info_request"), "1", fresh=True),
+    # Other clients
+    scenario("iopub_welcome", Subscribe("stream."), "1"),
+    scenario("iopub_welcome: of what somebody has subscribed to", Subscribe(""), "1",
+             differs=[Differs("iopub*: none iopub_welcome", None, "'subscription': ''", "ipykernel welcomes only the first subscriber of a topic, Cellblock each")]),
+    # Subshells
+    scenario("subshells", ask("list_subshell_request", "control"), ask("create_subshell_request", "control"), ask("list_subshell_request", "control"),
+             cell("print('beside'); s = 5", header={"subshell_id": FromReply(2, "subshell_id")}), "s", ask("delete_subshell_request", "control", subshell_id=FromReply(2, "subshell_id")),
+             ask("list_subshell_request", "control"), fresh=True),
+    scenario("subshells: beside a cell that runs", ask("create_subshell_request", "control"), start("import threading\ngo = threading.Event()\nprint('began', flush=True)\ngo.wait(20)"), Until("began"),
+             cell("'beside'", header={"subshell_id": FromReply(1, "subshell_id")}), cell("go.set()", header={"subshell_id": FromReply(1, "subshell_id")}), Settle(), ask("delete_subshell_request", "control", subshell_id=FromReply(1, "subshell_id")), parents_apart=True, fresh=True),
+    scenario("subshells: errors abort only their own queue", ask("create_subshell_request", "control"), start("import time; time.sleep(0.5); 1/0", header={"subshell_id": FromReply(1, "subshell_id")}),
+             start("'aborted'", header={"subshell_id": FromReply(1, "subshell_id")}),
+             start("print('runs')", silent=True), Settle(), parents_apart=True, fresh=True,
+             leave_out=((r'"execution_count": \d+', '"execution_count": 1'),)),  # Whether the cell beside counts yet is chance.
+    scenario("subshells: unknown", cell("1", header={"subshell_id": "nope"}), ask("delete_subshell_request", "control", subshell_id="nope"), ask("list_subshell_request", "control"), "'alive'"),
+    scenario("usage_request", ask("usage_request", "control"), leave_out=((r": \d+(\.\d+)?(e-?\d+)?(?=[,}])", ": 1"),),
+             differs=[Differs("control: 1 usage_reply.content.hostname", ".", "^cellblock$", "the jail has a name of its own")]),
     scenario("exit with the kernel kept", "exit(keep_kernel=True)", "1", fresh=True),
 ]

@@ -1,12 +1,23 @@
 """Streams: order, objects, descriptors, children, threads and tasks."""
 
-from differential.words import ANY, Differs, Pause, Until, scenario
+from differential.words import Differs, Pause, Until, scenario
 
 C = "import ctypes\nlibc = ctypes.CDLL(None)\n"
 
+
+def fails_there(number, error, text, because):
+    """The differences of a cell that fails in ipykernel and prints `text` here."""
+    return [Differs(f"iopub: {number} error", error, None, because),
+            Differs(f"iopub: {number} stream stdout", None, text, because),
+            Differs(f"shell: {number} execute_reply.*.status", "^error$", "^ok$", because),
+            *(Differs(f"shell: {number} execute_reply.content.{key}", shown, None, because)
+              for key, shown in (("traceback", error), ("ename", "Error$"), ("evalue", error), ("engine_info", "'execute'")))]
+
+
 SCENARIOS = [
     scenario("stdout and stderr alternate", "import sys\nfor i in range(4):\n    print('o', i); print('e', i, file=sys.stderr)",
-             differs=[Differs("iopub: 1 stream std*", ANY, ANY, "ipykernel gathers each stream for itself and loses their order", sometimes=True)]),
+             differs=[Differs("iopub: 1 stream std*.content.text", r"^([oe] \d\n)+$", r"^[oe] \d\n$", "ipykernel gathers each stream for itself and loses their order", sometimes=True),
+                      Differs("iopub: 1 stream std*", None, r"'[oe] \d\\n'", "as above", sometimes=True)]),
     scenario("text before and after displays", "print(1); display('a'); print(2, end=''); display('b'); print(3)\n'end'"),
     scenario("text before an error", "import sys\nprint('out'); print('err', file=sys.stderr)\n1/0"),
     scenario("print options", "print(1, 2, sep='-', end='!')", "print()", "print('a', 'b', flush=True)", "print(*range(5), sep='\\n')"),
@@ -22,12 +33,14 @@ SCENARIOS = [
              differs=[Differs("iopub: 1 execute_result.*", "'UTF-8', None", "'UTF-8', 'strict'", "text is refused strictly, and says so"),
                       Differs("iopub: 9 execute_result.*", "False, False, False", "False, False, True", "files have a mode")]),
     scenario("closing a stream", "import sys\nwith sys.stdout as t: print(t is sys.stdout)", "print('still')", fresh=True,
-             differs=[Differs("*", ANY, ANY, "a cell that closes sys.stdout silences all cells after it in ipykernel, here it does not")]),
+             differs=[Differs("iopub: 1 stream stdout", None, r"'True\\n'", "ipykernel loses what the closed stream had not yet sent"),
+                      *fails_there(2, "I/O operation on closed file", "still", "a cell that closes sys.stdout silences all cells after it in ipykernel, here it does not")]),
     scenario("redirection", "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as f: print('caught')\nf.getvalue()",
              "import sys\nold, sys.stdout = sys.stdout, io.StringIO()\nprint('hidden')", "got = sys.stdout.getvalue(); sys.stdout = old; got"),
     scenario("an own stdout", "import sys\nclass W:\n    def __init__(s, f): s.f = f\n    def write(s, t): s.f.write(t.upper())\n    def flush(s): s.f.flush()\n"
              "old = sys.stdout; sys.stdout = W(old)\nprint('loud')", "print('again'); sys.stdout = old", "print('quiet')",
-             differs=[Differs("iopub: * stream stdout*", ANY, ANY, "ipykernel tells only its own stream which cell runs: the text goes to the previous cell")]),
+             differs=[Differs("iopub: 1 stream stdout", "AGAIN", None, "ipykernel tells only its own stream which cell runs: the text goes to the previous cell"),
+                      Differs("iopub: 2 stream stdout", None, r"'AGAIN\\n'", "here to its own")]),
     scenario("%%capture", "%%capture c\nimport sys\nprint('o'); print('e', file=sys.stderr); display(1); 2", "c.stdout, c.stderr, len(c.outputs)", "c()",
              "%%capture --no-stderr d\nprint('o'); print('e', file=sys.stderr)", "d.stdout", "%%capture --no-display\nprint('o'); display(5)",
              "%%capture bad\n1/0", "from IPython.utils.capture import capture_output\nwith capture_output() as c: print('x'); display('y')\nc.show()"),
@@ -36,14 +49,20 @@ SCENARIOS = [
     scenario("logging", "import logging\nlogging.warning('root says')", "log = logging.getLogger('a.b'); log.error('b says %s', 5); log.info('unheard')",
              "logging.getLogger('a').exception('no exception')", "try: 1/0\nexcept Exception: log.exception('with')",
              "logging.basicConfig(force=True, format='%(levelname)s %(message)s', level=10); log.info('formatted')", fresh=True),
+    scenario("IPython's own log is not for cells", "import logging\nlogging.basicConfig(force=True); logging.warning('for the cell')", "%config InteractiveShell.nope = 1", "get_ipython().log.warning('shell'); get_ipython().kernel.log.error('kernel')",
+             "from ipykernel.kernelapp import IPKernelApp\nIPKernelApp.instance().log.warning('application')", "%config InteractiveShell.nope = 1", fresh=True),
     scenario("print of objects whose str fails", "class B:\n    def __str__(self): raise ValueError('str')\nprint(B())", "print(f'{B()}')"),
     scenario("lone surrogates in print", "print('a\\ud800b')", "print('still here')",
              differs=[Differs("iopub: 1 stream stderr", "Uncaught exception", None, "ipykernel loses the text and shows a traceback of its own"),
                       Differs("iopub: 1 stream stdout", None, "a\ufffdb", "the character is replaced")]),
     scenario("lone surrogates in results and displays", "'\\udcff'", "display('\\ud800')", "raise ValueError('\\ud800')", "'ok'",
-             differs=[Differs("*: 3 *", ANY, ANY, "ipykernel fails to send the error; here the character is replaced")]),
+             differs=[Differs("iopub: 3 error", None, "ValueError", "ipykernel fails to send the error; here the character is replaced"),
+                      Differs("shell: 3 execute_reply.content.traceback", r"^\[\]$", "ValueError", "as above"),
+                      Differs("shell: 3 execute_reply.content.ename", "^UnicodeEncodeError$", "^ValueError$", "as above"),
+                      Differs("shell: 3 execute_reply.content.evalue", "surrogates not allowed", "^\ufffd$", "as above")]),
     scenario("bytes through buffer", "import sys\nhasattr(sys.stdout, 'buffer')", "sys.stdout.buffer.write(b'raw\\n'); sys.stdout.buffer.flush()",
-             differs=[Differs("*", ANY, ANY, "ipykernel's stream has no buffer, which programs expect of sys.stdout")]),
+             differs=[Differs("iopub: 1 execute_result.content.data.text/plain", "^False$", "^True$", "ipykernel's stream has no buffer, which programs expect of sys.stdout"),
+                      *fails_there(2, "has no attribute 'buffer'", "raw", "as above")]),
     scenario("the original streams", "import sys\nprint('original', file=sys.__stdout__, flush=True)", Until("original"), "print('original err', file=sys.__stderr__, flush=True)", Pause(0.3), streams_apart=True),
     scenario("os.write", "import os\nn = os.write(1, b'direct\\n')", Until("direct"), "n = os.write(2, b'direct err\\n')", Until("direct err")),
     scenario("os.system", "import os\nos.system('echo from a shell')", Until("from a shell"), "os.system('echo oops >&2; exit 3')", Until("oops"), streams_apart=True),
@@ -71,7 +90,8 @@ SCENARIOS = [
     scenario("a thread that fails", "import threading\nt = threading.Thread(target=lambda: 1/0, name='worker'); t.start(); t.join()", Pause(0.3)),
     scenario("a thread displays after its cell", "import threading\nthreading.Timer(0.3, display, ['late']).start()", Until(msg_type="display_data"), "1"),
     scenario("a thread prints while another cell runs", "import threading\nthreading.Timer(0.3, print, ['late']).start()", "import time; time.sleep(1); print('mine')", parents_apart=True,
-             differs=[Differs("iopub: * stream stdout*", ANY, ANY, "ipykernel gives text of a thread to the newest cell, Cellblock to the one that started it")]),
+             differs=[Differs("iopub: 1 stream stdout", None, r"'late\\n'", "Cellblock gives text of a thread to the cell that started it"),
+                      Differs("iopub: 2 stream stdout.content.text", r"^late\nmine\n$", r"^mine\n$", "ipykernel to the newest one")]),
     scenario("a pool prints", "import concurrent.futures as cf\nwith cf.ThreadPoolExecutor(1) as p: p.submit(print, 'pooled').result()"),
     scenario("a task prints after its cell", "import asyncio\nasync def f():\n    await asyncio.sleep(0.3); print('late')\nt = asyncio.ensure_future(f())",
              Until("late"), Pause(0.4), "t.done()"),
@@ -83,7 +103,8 @@ SCENARIOS = [
              "p = ctx.Process(target=print, args=('from the child',)); p.start(); p.join()\np.exitcode", Until("from the child"), streams_apart=True),
     scenario("stream hooks", "import sys\nseen = []\ndef hook(m): seen.append((m['header']['msg_type'], m['content'])); return None\nsys.stdout.register_hook(hook)\n"
              "print('hooked'); sys.stdout.flush()\nsys.stdout.unregister_hook(hook), sys.stdout.unregister_hook(hook)", "seen", "print('seen')",
-             differs=[Differs("iopub: *", ANY, ANY, "ipykernel looks for the hooks in the thread that sends, where nobody registers any")]),
+             differs=[Differs("iopub: 1 stream stdout", r"'hooked\\n'", None, "ipykernel looks for the hooks in the thread that sends, where nobody registers any"),
+                      Differs("iopub: 2 execute_result.content.data.text/plain", r"^\[\]$", r"^\[\('stream', \{'name': 'stdout', 'text': 'hooked'\}\)", "as above")]),
     scenario("faulthandler and tracebacks to files", "import traceback, sys\ntry: 1/0\nexcept Exception: traceback.print_exc()", "traceback.print_stack(limit=1)",
              "import faulthandler; faulthandler.is_enabled()"),
 ]
