@@ -168,8 +168,9 @@ class Scanner {
 
     bool digits() {
         if (!is_digit(peek())) return fail("a digit is expected");
+        const char* const first = p_;
         while (is_digit(peek())) ++p_;
-        return true;
+        return p_ - first <= kMaxDigits || fail("a number has too many digits");
     }
 
     bool number() {

@@ -17,19 +17,19 @@ namespace cellblock::protocol {
 
 /// Python's json module recurses: deeper documents would break front ends, not us.
 inline constexpr int kMaxJsonDepth = 200;
+/// Digits in a row that are taken. Python's json fails at longer integers
+/// (sys.int_info.default_max_str_digits), and with it the front end that reads the message.
+inline constexpr int kMaxDigits = 4300;
 
 /// What beyond RFC 8259 is let pass.
 enum class JsonDialect {
     /// Nothing, and no lone surrogate escapes: for what reaches front ends. JSON.parse throws at NaN, and
-    /// Python cannot
-    /// encode a lone surrogate when it writes the notebook; a message with either would be lost or break its
-    /// reader.
+    /// Python cannot encode a lone surrogate when it writes the notebook; a message with either would be lost
+    /// or break its reader.
     strict,
     /// NaN, Infinity, -Infinity and lone surrogate escapes (\ud800): for requests. Python's json writes the
-    /// former, any
-    /// JavaScript string with half a pair becomes the latter, and the worker's json module reads both.
-    /// Dropping such a
-    /// request would leave the front end waiting for its reply.
+    /// former, any JavaScript string with half a pair becomes the latter, and the worker's json module reads
+    /// both. Dropping such a request would leave the front end waiting for its reply.
     lenient,
 };
 

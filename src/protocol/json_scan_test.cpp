@@ -131,6 +131,13 @@ TEST(CheckJson, BoundsTheDepth) {
     EXPECT_TRUE(check_json_object(nested(1024), 1024).ok());
 }
 
+TEST(CheckJson, BoundsTheDigitsOfANumber) {
+    const std::string most(kMaxDigits, '1');
+    EXPECT_TRUE(strict("{\"a\": " + most + "}"));
+    EXPECT_TRUE(strict("{\"a\": -" + most + "." + most + "e1}"));
+    EXPECT_FALSE(strict("{\"a\": " + most + "1}"));
+}
+
 TEST(CheckJson, SaysWhereAndWhat) {
     EXPECT_EQ(check_json_object(R"({"a":01})").error().what(),
               "invalid JSON at byte 6: a comma or the closing bracket is expected");
