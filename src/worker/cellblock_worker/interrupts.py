@@ -58,7 +58,7 @@ class Interrupts:
         return noted == self._loop.taken[0]
 
 
-def nudge_after_signals():
+def nudge_after_signals(loop):
     """Python notes a signal and looks at the note between two instructions. One that comes after the last look and before the
     main thread begins to wait in C (time.sleep, select) would be seen when the wait is over, perhaps never. So a thread
     hears of each signal too, and lets another one end such a wait."""
@@ -66,17 +66,20 @@ def nudge_after_signals():
     os.set_blocking(writable, False)
     signal.signal(NUDGE, lambda signum, frame: None)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
-    thread = threading.Thread(target=_nudge, args=(readable, threading.get_ident()), name="cellblock-signals", daemon=True)
+    thread = threading.Thread(target=_nudge, args=(readable, threading.get_ident(), loop), name="cellblock-signals", daemon=True)
     thread.pydev_do_not_trace = thread.is_pydev_daemon_thread = True
     thread.start()
 
 
-def _nudge(readable, main_thread):
+def _nudge(readable, main_thread, loop):
     while True:
         if set(os.read(readable, 512)) == {NUDGE}:
             continue
+        number, request = loop.taken
         for seconds in NUDGES_AFTER:
             time.sleep(seconds)
+            if request.answered or loop.taken[0] != number:
+                break  # The next cell's waits are its own.
             signal.pthread_kill(main_thread, NUDGE)
 
 

@@ -117,7 +117,7 @@ def serve(link):
     link.on_subshells, link.on_interrupt = subshells.keep, subshells.interrupt
     add_notebook_directory()
     interrupts.ignore()
-    nudge_after_signals()
+    nudge_after_signals(loop)
     link.start()
     link.hello(PROTOCOL, digest(), info(kernel.shell))
     gc.enable()

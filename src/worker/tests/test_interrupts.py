@@ -133,6 +133,17 @@ def test_interrupt_that_does_not_end_a_wait_in_c_by_itself(worker, wait):
     assert cell.error == "KeyboardInterrupt"
 
 
+def test_an_interrupt_leaves_the_waits_of_the_next_cell_alone(worker):
+    worker.run("import ctypes\nlibc = ctypes.CDLL(None)")
+    for _ in range(5):
+        number = worker.execute("import time\nprint('begun')\ntime.sleep(30)")
+        worker.await_text(number, "begun")
+        worker.interrupt()
+        assert worker.result(number, timeout=8).error == "KeyboardInterrupt"
+        # In C it ends at any signal, with -1.
+        assert worker.run("print(libc.usleep(400_000))").stdout == "0\n"
+
+
 def test_execution_counts_stay_in_step_with_interrupts(start_worker):
     worker = start_worker()
     counts = []

@@ -238,7 +238,6 @@ def profile(tmp_path):
                                                  "c.InteractiveShellApp.exec_lines = ['from_lines = 7']\n")
     (directory / "ipython_kernel_config.py").write_text("c = get_config()\nc.IPKernelApp.extensions = ['autoreload']\n")
     (directory / "startup" / "10-first.py").write_text("from_startup = 6\nprint('said at start')\n")
-    (directory / "history.sqlite").write_text("somebody's history")
     return directory
 
 
@@ -249,7 +248,6 @@ def test_a_profile_is_obeyed_and_left_alone(start_worker, profile):
     assert value(worker, "[n for n in get_ipython().extension_manager.loaded if 'autoreload' in n] != []") == "True"
     worker.run("%store from_lines\nget_ipython().profile_dir.location")
     assert value(worker, "get_ipython().profile_dir.location.endswith('.ipython/profile_default')") == "True"
-    assert value(worker, "import os\n'history.sqlite' in os.listdir(get_ipython().profile_dir.location)") == "False"
     assert {path: path.stat().st_mtime_ns for path in profile.rglob("*")} == before
 
 

@@ -75,8 +75,7 @@ SCENARIOS = [
     scenario("interrupt: own handler", "import signal\ndef h(s, f): print('own handler', flush=True)\nold = signal.signal(signal.SIGINT, h)\nsignal.getsignal(signal.SIGINT) is h",
              "signal.getsignal(signal.SIGINT) is signal.default_int_handler", fresh=True),
     scenario("interrupt: traceback of functions", "import time\ndef outer():\n    inner()\ndef inner():\n    print('began', flush=True)\n    while True: time.sleep(0.5)", start("outer()"), Until("began"), Pause(0.2), interrupt(), Settle()),
-    scenario("interrupt: in C that sleeps", start("import ctypes\nlibc = ctypes.CDLL(None)\nprint('began', flush=True)\n_ = libc.sleep(30)\nprint('never')"), Until("began"), Pause(0.2), interrupt(), Settle(), "1",
-             fresh=True),  # The worker follows an interrupt up for a quarter of a second, which ends a wait in C of the next cell, too.
+    scenario("interrupt: in C that sleeps", start("import ctypes\nlibc = ctypes.CDLL(None)\nprint('began', flush=True)\n_ = libc.sleep(30)\nprint('never')"), Until("began"), Pause(0.2), interrupt(), Settle(), "1"),
     scenario("interrupt: in a regular expression", start("import re, time\nprint('began', flush=True)\ntime.sleep(0.3)\nre.match('(a+)+b', 'a' * 60)"), Until("began"), Pause(0.8), Signal(), Settle(), "1"),
     scenario("interrupt: in big numbers", start("import time\nprint('began', flush=True)\nfor i in range(10 ** 9): x = 3 ** 5000"), Until("began"), Pause(0.2), interrupt(), Settle(), "1"),
     scenario("interrupt: in numpy", "import numpy as np\na = np.random.default_rng(1).random(1_000_000)", start("print('began', flush=True)\nfor i in range(10_000): b = a.argsort()"), Until("began"), Pause(0.2), interrupt(),
