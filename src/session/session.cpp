@@ -301,7 +301,11 @@ void Session::interrupt() {
     }
     for (const uint64_t id : ids) {
         interrupt_request(id);
-        loop_.post([this, id] { watch_interrupt(id); });
+        loop_.post([this, id] {
+            // An interrupt ends input(); whoever catches it and goes on does so in its own time again.
+            resume_alarm(id);
+            watch_interrupt(id);
+        });
     }
 }
 

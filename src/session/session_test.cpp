@@ -450,6 +450,26 @@ TEST_F(SessionTest, ASecondQuestionDoesNotSwitchTheAlarmOff) {
     user.join();
 }
 
+TEST_F(SessionTest, TheAlarmGoesOnWhenAQuestionWasInterrupted) {
+    config_.wall_time = std::chrono::milliseconds(150);
+    config_.wall_time_grace = std::chrono::milliseconds(50);
+    start({[](Script& s) {
+               s.hello();
+               const std::string id = s.next_request();
+               s.frame("{\"type\": \"input\", \"id\": " + id + "}",
+                       {R"({"prompt": "?", "password": false})"});
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    std::thread user([this] {
+        while (asked_ == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        session_->interrupt();
+    });
+    EXPECT_EQ(run().verdict, jail::Verdict::limit_wall_time);
+    user.join();
+}
+
 TEST_F(SessionTest, ComputingWhileAQuestionIsOpenCounts) {
     config_.wall_time = std::chrono::milliseconds(500);
     config_.wall_time_grace = std::chrono::milliseconds(50);
