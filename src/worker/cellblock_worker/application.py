@@ -26,11 +26,11 @@ class Terminal:
         self._app = app
 
     def write(self, text):
-        if self._app.kernel is None:
+        if not self._app.started:
             sys.__stderr__.write(text)
 
     def flush(self):
-        if self._app.kernel is None:
+        if not self._app.started:
             sys.__stderr__.flush()
 
 
@@ -44,6 +44,7 @@ class IPKernelApp(BaseIPythonApplication, InteractiveShellApp):
     classes = [IPythonKernel, ZMQInteractiveShell, ProfileDir]
     kernel = Any()
     connection_dir = Unicode("")
+    started = False  # Startup files and extensions are done: from here on cells run
     _running = None
 
     @classmethod
@@ -61,6 +62,7 @@ class IPKernelApp(BaseIPythonApplication, InteractiveShellApp):
                     ancestor._instance = cls._running
             if IPythonKernel.initialized():
                 cls._running.belong_to(IPythonKernel.instance())
+                cls._running.started = True
         return cls._running
 
     def belong_to(self, kernel):

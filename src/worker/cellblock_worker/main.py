@@ -144,6 +144,8 @@ def set_up(app, kernel, interrupts):
         interrupts.run(app.set_up_shell)
     except KeyboardInterrupt:
         kernel.shell.showtraceback()
+    finally:
+        app.started = True
 
 
 def add_notebook_directory():
