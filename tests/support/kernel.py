@@ -6,6 +6,7 @@ tests need what a manager hides: the exit status, stderr, another user, other co
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -22,6 +23,9 @@ from support import host, messages
 
 START_TIMEOUT = 60
 EXIT_TIMEOUT = 15
+
+CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
+GIVEN_PORTS = set()
 
 
 class ObservedClient(BlockingKernelClient):
@@ -90,9 +94,11 @@ class Kernel:
     def _write_connection_file(self, transport, ip, key, extra):
         if transport == "ipc":
             ip = str(self.runtime / "ipc")
-        # write_connection_file looks for free ports on an IPv4 address only.
+        # write_connection_file looks for free ports on an IPv4 address only, and where the system takes those of clients
+        # from: one of them may be taken before the kernel gets to it.
+        ports = {f"{name}_port": free_port() for name in CHANNELS} if transport == "tcp" else {}
         write_connection_file(str(self.connection_file), transport=transport, ip="127.0.0.1" if ":" in ip else ip,
-                              kernel_name="under-test")
+                              kernel_name="under-test", **ports)
         # write_connection_file signs nothing unless it is given a key; front ends do give one.
         extra = {"key": secrets.token_hex(16) if key is None else key, **extra}
         if ":" in ip:
@@ -211,6 +217,14 @@ class Kernel:
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens at, and that the system gives to no client (ip_local_port_range begins at 32768)."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in GIVEN_PORTS:
+            GIVEN_PORTS.add(port)
+            return port

@@ -5,7 +5,7 @@ import copy
 from IPython.core.interactiveshell import InteractiveShell, _asyncio_runner
 
 from . import messages
-from .shared import number_of
+from .shared import Numbering, number_of
 
 MAX_RECORDED = 1024 * 1024  # Characters of a cell's prints that IPython's history keeps
 
@@ -18,6 +18,7 @@ class Executor:
         self._interrupts = interrupts
         self._forks = forks
         self._transforms = _transforms(shell)
+        self._numbering = Numbering(shell)
 
     def of_subshell(self, loop, interrupts):
         """The same for another thread: that of a subshell."""
@@ -41,7 +42,9 @@ class Executor:
         self._reply(cell, result, self._shell.user_expressions)
 
     def _announce(self, request):
-        cell, count = Cell(request), self._shell.execution_count
+        cell = Cell(request)
+        self._numbering.begin()
+        count = self._shell.execution_count
         if not cell.silent:
             self._link.publish("execute_input", {"code": cell.code, "execution_count": count}, request=request,
                                topic=messages.topic("execute_input"))
@@ -88,6 +91,7 @@ class Executor:
         self._reply(cell, result, lambda wanted: self._interrupts.run(lambda: self._shell.user_expressions(wanted)))
 
     def _reply(self, cell, result, user_expressions):
+        self._numbering.end()  # IPython does not count empty cells.
         shell = self._shell
         content = {"status": "ok"}
         if not result.success or shell._last_traceback_during_displayhook:

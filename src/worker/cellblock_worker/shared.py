@@ -75,6 +75,29 @@ class _Counted:
             return super().__exit__(*error)
 
 
+class Numbering:
+    """Held from the moment at which a cell reads its number until IPython has counted it, so that cells that begin at the
+    same moment get different ones. IPython counts just before it triggers pre_execute."""
+
+    LONGEST = 1.0  # Seconds. A cell's own input transformers run meanwhile; whoever they hold up goes on without.
+
+    def __init__(self, shell):
+        self._lock = threading.Lock()
+        self._holder = None
+        shell.events.register("pre_execute", self.end)
+
+    def begin(self):
+        if self._holder != threading.get_ident():
+            self._lock.acquire(timeout=self.LONGEST)
+            self._holder = threading.get_ident()  # Perhaps in the place of one that was interrupted before its end.
+
+    def end(self):
+        """Without effect in threads that hold nothing, such as in cells that run cells."""
+        if self._holder == threading.get_ident():
+            self._holder = None
+            self._lock.release()
+
+
 def number_of(result, newest):
     """The number of the cell that IPython's `result` belongs to. `newest`, what the shell's count says, may be another
     thread's; it is right when a cell has set it back, as %reset does, and for cells without a number of their own."""

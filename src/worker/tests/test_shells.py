@@ -57,6 +57,7 @@ def test_numbers(shells):
         cells = at_once(shells, *each(f"meeting.wait(); 'NAME {turn}'"))
         for cell, shell in zip(cells, SHELLS):
             count = cell.reply["execution_count"]
+            assert [content["execution_count"] for content in cell.of("execute_input")] == [count]
             assert [content["execution_count"] for content in cell.of("execute_result")] == [count]
             assert results(shells.run(f"Out[{count}]")) == [repr(f"shell_{shell} {turn}")]
             assert count not in seen
