@@ -22,8 +22,10 @@ namespace fs = std::filesystem;
 constexpr std::string_view kHome = "/home/cell";
 constexpr std::string_view kShownProfile = "/home/cell/.ipython-profile";
 
-// Variables of the host that say how people write and where they are; everything else stays outside.
-constexpr std::array kInheritedVariables{"LANG", "LC_ALL", "LC_CTYPE", "TZ", "JPY_SESSION_NAME"};
+// Variables of the host that say how people write and where they are, and how tests name cells (as
+// ipykernel); everything else stays outside.
+constexpr std::array kInheritedVariables{"LANG", "LC_ALL",           "LC_CTYPE",
+                                         "TZ",   "JPY_SESSION_NAME", "IPYKERNEL_CELL_NAME"};
 
 std::vector<std::string> worker_environment(const PythonEnvironment& python) {
     const std::string bin = fs::path(python.interpreter).parent_path();
