@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <filesystem>
 #include <string_view>
 
 namespace cellblock::cli {
@@ -112,6 +113,13 @@ bool is_trait(std::string_view name) {
     return names > 1 && is_name(name);
 }
 
+/// `jupyter run script.py` gives the kernel its own command line, too. Other words are mistakes, perhaps of a
+/// limit.
+bool is_script(const std::string& argument) {
+    std::error_code error;
+    return !argument.starts_with("-") && std::filesystem::is_regular_file(argument, error);
+}
+
 const Known* find_known(std::string_view name) {
     const auto same = [&](const Known& known) { return known.name == name; };
     if (const auto found = std::ranges::find_if(kKnown, same); found != kKnown.end()) return &*found;
@@ -127,6 +135,10 @@ const Known* find_known(std::string_view name) {
 Result<IPythonArguments> read_ipython_arguments(const std::vector<std::string>& arguments) {
     IPythonArguments read;
     for (size_t i = 0; i < arguments.size(); ++i) {
+        if (is_script(arguments[i])) {
+            read.notes.push_back(arguments[i] + " has no effect: a kernel gets its code from the front end");
+            continue;
+        }
         const size_t equals = arguments[i].find('=');
         const std::string name = arguments[i].substr(0, equals);
         const Known* known = find_known(name);

@@ -61,6 +61,14 @@ TEST(IPythonArguments, AnythingElseIsAnError) {
     EXPECT_THAT(complaint({"--debug", "stray"}), HasSubstr("there is no option stray"));
 }
 
+TEST(IPythonArguments, TheScriptOfJupyterRunIsOverlooked) {
+    const auto read = read_ipython_arguments({CELLBLOCK_SOURCE_DIR "/CMakeLists.txt", "--debug"});
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(read->passed, std::vector<std::string>{"--debug"});
+    ASSERT_EQ(read->notes.size(), 1U);
+    EXPECT_THAT(read->notes[0], HasSubstr("CMakeLists.txt has no effect"));
+}
+
 TEST(IPythonArguments, AValueThatIsMissingIsNamed) {
     EXPECT_THAT(complaint({"--ext"}), HasSubstr("--ext needs a value"));
     EXPECT_THAT(complaint({"--A.b", "--C.d=1"}), HasSubstr("--A.b needs a value"));

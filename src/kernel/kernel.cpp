@@ -81,7 +81,7 @@ void Kernel::on_message(Channel channel, protocol::Request request) {
         if (shared->subshell_id.empty())
             shell_->push(std::move(shared));
         else if (!subshells_->push(shared))
-            return refuse_unknown_subshell(*shared);
+            return without_subshell(shared);
         return throttle_requests();
     }
     if (route_of(shared->msg_type).answerer == Answerer::worker) return forward_beside_cell(shared);
@@ -106,6 +106,14 @@ void Kernel::with_shell(const std::string& subshell_id, const std::function<void
         use(*shell_);
     else
         subshells_->with(subshell_id, use);
+}
+
+// JupyterLab deletes the subshell of a comm right behind its comm_close, on another channel: a comm message
+// must not be lost by that.
+void Kernel::without_subshell(const RequestPtr& request) {
+    if (!is_comm(request->msg_type)) return refuse_unknown_subshell(*request);
+    shell_->push(request);
+    throttle_requests();
 }
 
 // As ipykernel: with busy and idle, which is all that a front end can wait for when a message has no reply.
@@ -244,7 +252,7 @@ session::Reply Kernel::delete_subshell(const protocol::Request& request) {
     if (!removed) return subshell_refusal(removed.error());
     // In the loop's thread, as all that has no executor.
     loop_.post([this, waiting = *removed] {
-        for (const RequestPtr& unanswered : waiting) refuse_unknown_subshell(*unanswered);
+        for (const RequestPtr& unanswered : waiting) without_subshell(unanswered);
     });
     session::Reply reply;
     reply.content = "{\"status\": \"ok\"}";
