@@ -36,7 +36,7 @@ class Server:
     """A server of our own, with its settings and notebooks in one directory. `application` is the Python module that
     is the server: jupyterlab, notebook, or jupyter_server, which has no pages."""
 
-    def __init__(self, directory, application="jupyterlab"):
+    def __init__(self, directory, application):
         self.application = application
         self.port = free_port()
         self.token = secrets.token_hex(16)

@@ -3,9 +3,9 @@ build/artifacts for people to look at."""
 
 import nbformat
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from lab import CHROMIUM_FLAGS, PATIENCE_MS, Notebook, Server, chromium
+from lab import PATIENCE_MS, Notebook
 
 DISPLAY_NAME = {"cellblock": "Python (sandboxed)", "python3": "Python 3 (ipykernel)"}
 
@@ -13,19 +13,8 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("lab"))
-    yield running
-    forced = running.close()
-    assert not forced, f"these outlived their server: {forced}"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        yield started
-        started.close()
+def server(serve):
+    return serve("jupyterlab")
 
 
 @pytest.fixture

@@ -3,27 +3,16 @@ in build/artifacts for people to look at."""
 
 import nbformat
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from lab import CHROMIUM_FLAGS, PATIENCE_MS, Notebook, Server, chromium
+from lab import PATIENCE_MS, Notebook
 
 pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("notebook"), "notebook")
-    yield running
-    forced = running.close()
-    assert not forced, f"these outlived their server: {forced}"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        yield started
-        started.close()
+def server(serve):
+    return serve("notebook")
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ import uuid
 import pytest
 import websocket
 
-from lab import Server
-
 from support.installation import ROOT
 
 NODE = ROOT / "tests" / "integration" / "node"
@@ -23,11 +21,8 @@ pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("server"), "jupyter_server")
-    yield running
-    forced = running.close()
-    assert not forced, f"these outlived their server: {forced}"
+def server(serve):
+    return serve("jupyter_server")
 
 
 @pytest.fixture(scope="module")
