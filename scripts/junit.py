@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Report:
-    passed: int = 0
+    names_passed: list = field(default_factory=list)
     failed: list = field(default_factory=list)   # names
     skipped: list = field(default_factory=list)  # (name, reason)
+    unstable: list = field(default_factory=list)  # failed, and passed when they were run again alone
     seconds: float = 0.0
+
+    @property
+    def passed(self):
+        return len(self.names_passed)
 
 
 def read(path):
@@ -25,7 +30,7 @@ def read(path):
         elif (skipped := case.find("skipped")) is not None:
             report.skipped.append((name, _reason(case, skipped)))
         else:
-            report.passed += 1
+            report.names_passed.append(name)
     return report
 
 

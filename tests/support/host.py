@@ -76,6 +76,14 @@ def empty_cgroups():
     return found
 
 
+def _told(process):
+    """The process for a message; None where it ended since it was found (a zombie has ended, too)."""
+    try:
+        return f"process {process.pid} {' '.join(process.cmdline())!r}"
+    except psutil.NoSuchProcess:
+        return None
+
+
 class Family:
     """A kernel process and everything that it ever started, as far as it was seen by look().
 
@@ -135,7 +143,7 @@ class Family:
         self.looked_for_leftovers_at = self.looked_for_leftovers_at or time.time()
         deadline = time.monotonic() + GONE_WITHIN
         while True:
-            left = [f"process {p.pid} {' '.join(p.cmdline())!r}" for p in self.living()]
+            left = [told for process in self.living() if (told := _told(process))]
             left += [f"cgroup {path}" for path in sorted(self.cgroups) if path.exists()]
             if not left or time.monotonic() > deadline:
                 return left
