@@ -159,7 +159,7 @@ TEST_F(Program, InstallRecordsWhatWasAskedFor) {
     EXPECT_EQ(json["metadata"]["cellblock"]["isolation"], "namespaced");
     const auto argv = json["argv"].get<std::vector<std::string>>();
     EXPECT_THAT(std::vector<std::string>(argv.begin() + 6, argv.end()),
-                ElementsAre("--memory", "4GiB", "--isolation", "namespaced", "--profile", "default",
+                ElementsAre("--profile", "default", "--memory", "4GiB", "--isolation", "namespaced",
                             "--debug", "--InteractiveShell.colors=NoColor"));
     EXPECT_EQ(run({"list", "--prefix", at("p"), "--json"}), 0);
     EXPECT_EQ(nlohmann::json::parse(out_.str())[0]["name"], "big");

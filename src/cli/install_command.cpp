@@ -166,10 +166,16 @@ Action declare_install(CLI::App& app, const Context& context) {
     sys_prefix->group(where);
 
     const std::string recorded = "Settings of the kernel, recorded in its kernelspec";
-    declare_kernel_options(app, recorded, [options](const KernelOption& option, const std::string& text) {
-        options->kernel_options.insert(options->kernel_options.end(), {std::string(option.flag), text});
-        if (option.flag == "--isolation") options->isolation = text;
-    });
+    const auto record = [options](std::string_view flag, const std::string& text) {
+        options->kernel_options.insert(options->kernel_options.end(), {std::string(flag), text});
+    };
+    declare_kernel_options(
+        app, recorded,
+        [options, record](const profile::Setting& setting, const std::string& text) {
+            record(setting.flag, text);
+            if (setting.key == "isolation.level") options->isolation = text;
+        },
+        [record](const std::string& text) { record("--profile", text); });
     app.add_option("--kernel-arg", options->kernel_arguments,
                    "any other argument for \"cellblock kernel\" or IPython, as it is; may be repeated: "
                    "--kernel-arg=--InteractiveShell.colors=NoColor")

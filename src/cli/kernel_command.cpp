@@ -1,9 +1,8 @@
 // `cellblock kernel`: what front ends start.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
-#include <numeric>
 
+#include "base/spelling.hpp"
 #include "cli/commands.hpp"
 #include "cli/ipython_arguments.hpp"
 #include "cli/kernel_options.hpp"
@@ -11,23 +10,6 @@
 
 namespace cellblock::cli {
 namespace {
-
-/// What differs from an option of ours in so few letters was meant to be that one.
-constexpr size_t kMisspelling = 2;
-
-size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), size_t{0});
-    for (size_t i = 1; i <= a.size(); ++i) {
-        size_t diagonal = std::exchange(row[0], i);
-        for (size_t j = 1; j <= b.size(); ++j) {
-            const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-        }
-    }
-    return row.back();
-}
 
 bool is_shortened(std::string_view name, std::string_view flag) {
     constexpr size_t kLeast = std::string_view("--mem").size();
@@ -38,10 +20,10 @@ Result<void> check_spelling(const std::vector<std::string>& arguments) {
     for (const std::string& argument : arguments) {
         const std::string name = argument.substr(0, argument.find('='));
         if (!name.starts_with("--")) continue;
-        for (const KernelOption& option : kernel_options())
-            if (edit_distance(name, option.flag) <= kMisspelling || is_shortened(name, option.flag))
+        for (const std::string_view flag : kernel_option_flags())
+            if (is_misspelt(name, flag) || is_shortened(name, flag))
                 return Error("there is no option " + name)
-                    .with_remedy("Did you mean " + std::string(option.flag) + "?");
+                    .with_remedy("Did you mean " + std::string(flag) + "?");
     }
     return {};
 }
@@ -61,10 +43,12 @@ Options declare(CLI::App& app) {
     app.add_option("--python", options->launch.python, "interpreter of the environment that cells run in")
         ->required()
         ->type_name("PATH");
-    declare_kernel_options(app, "Settings of the jail",
-                           [options](const KernelOption& option, const std::string& text) {
-                               option.apply(text, options->launch).value();  // checked just before
-                           });
+    declare_kernel_options(
+        app, "Settings of the jail",
+        [options](const profile::Setting& setting, const std::string& text) {
+            profile::apply(setting, text, options->launch).value();  // checked just before
+        },
+        [](const std::string&) {});
     return options;
 }
 

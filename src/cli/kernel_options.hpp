@@ -1,16 +1,14 @@
-// The options that shape a kernel's jail: `cellblock kernel` obeys them, `cellblock install` checks and
-// records them.
+// The options that shape a kernel's jail, made from the table of settings: `cellblock kernel` obeys them,
+// `cellblock install` checks and records them.
 #pragma once
 
-#include <chrono>
 #include <functional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
-#include "session/launch.hpp"
+#include "profile/settings.hpp"
 
 namespace CLI {
 class App;
@@ -18,26 +16,17 @@ class App;
 
 namespace cellblock::cli {
 
-struct KernelOption {
-    std::string_view flag;   ///< "--memory"
-    std::string_view value;  ///< "SIZE"
-    std::string_view meaning;
-    std::string (*standard)();  ///< what holds when the option is not given
-    Result<void> (*apply)(const std::string& text, session::LaunchOptions& options);
-};
-std::span<const KernelOption> kernel_options();
-
-/// Adds all of them to `app`, below the heading `group` of its help; `take` gets each one given, after its
-/// value has been checked.
+/// Adds them all to `app`, below the heading `group` of its help. `take_setting` gets each setting given,
+/// after its value has been checked; `take_profile` what --profile says.
 void declare_kernel_options(
     CLI::App& app, const std::string& group,
-    const std::function<void(const KernelOption& option, const std::string& text)>& take);
+    const std::function<void(const profile::Setting& setting, const std::string& text)>& take_setting,
+    const std::function<void(const std::string& text)>& take_profile);
+
+/// The names of all of them, for recognizing misspelt ones.
+std::vector<std::string_view> kernel_option_flags();
 
 /// Would `cellblock kernel` accept these arguments? The error says what is wrong with them.
 Result<void> check_kernel_arguments(const std::vector<std::string>& arguments);
-
-/// "90s", "5m", "1.5h", "500ms"; "none" is zero.
-Result<std::chrono::milliseconds> parse_duration(std::string_view text);
-std::string to_text(std::chrono::milliseconds duration);
 
 }  // namespace cellblock::cli

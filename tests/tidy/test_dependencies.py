@@ -14,9 +14,10 @@ MAY_USE = {
     "protocol": {"base"},
     "jail": {"base"},
     "session": {"base", "protocol", "jail"},
+    "profile": {"base", "jail", "session"},
     # Of the jail only its words: levels and verdicts.
     "kernel": {"base", "protocol", "session", "jail"},
-    "cli": {"base", "protocol", "jail", "session", "kernel"},
+    "cli": {"base", "protocol", "jail", "session", "profile", "kernel"},
 }
 WORDS_OF_THE_JAIL = {"jail/jail.hpp", "jail/verdict.hpp"}
 

@@ -1,0 +1,295 @@
+// The rows, and the four things that are done with each: read, write, compare, describe.
+#include "profile/settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace cellblock::profile {
+namespace {
+
+using session::LaunchOptions;
+using std::chrono::milliseconds;
+using Unit = Number::Unit;
+
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+constexpr double bytes(Bytes size) {
+    return static_cast<double>(size.count);
+}
+constexpr double ms(milliseconds duration) {
+    return static_cast<double>(duration.count());
+}
+
+// Less than IPython itself needs would only produce kernels that die at their start.
+constexpr double kLeastMemory = bytes(64_MiB);
+constexpr double kLeastScratch = bytes(1_MiB);
+constexpr double kLeastOutput = bytes(1_MiB);
+constexpr double kMostBytes = bytes(1024_GiB) * 1024;
+constexpr double kLeastProcesses = 8;
+constexpr double kMostProcesses = 1 << 22;  // pid_max of Linux
+constexpr double kLeastCpus = 0.01;
+constexpr double kMostCpus = 4096;
+constexpr milliseconds kLongest = std::chrono::hours(24 * 365);
+
+// LaunchOptions says "no limit" with zero.
+double or_no_limit(double value) {
+    return value == 0 ? kNoLimit : value;
+}
+double or_zero(double value) {
+    return std::isinf(value) ? 0 : value;
+}
+Bytes to_bytes(double value) {
+    return Bytes{static_cast<uint64_t>(or_zero(value))};
+}
+milliseconds to_duration(double value) {
+    return milliseconds(std::llround(or_zero(value)));
+}
+
+constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
+constexpr std::array<std::string_view, 2> kNotebookDirs{"none", "ro"};
+
+// clang-format off
+constexpr std::array kSettings{
+    Setting{"limits.memory", "--memory", "", "SIZE", "memory of everything in the jail together, e.g. 512MiB, 4GiB",
+            Number{Unit::size, kLeastMemory, kMostBytes, "",
+                   [](const LaunchOptions& o) { return bytes(o.limits.memory); },
+                   [](LaunchOptions& o, double value) { o.limits.memory = to_bytes(value); }}},
+    Setting{"limits.processes", "--processes", "", "N", "processes and threads in the jail",
+            Number{Unit::count, kLeastProcesses, kMostProcesses, "",
+                   [](const LaunchOptions& o) { return double(o.limits.processes); },
+                   [](LaunchOptions& o, double value) { o.limits.processes = int(value); }}},
+    Setting{"limits.cpus", "--cpus", "", "X", "CPU time per second, in cores, e.g. 1.5, or all",
+            Number{Unit::cores, kLeastCpus, kMostCpus, "all",
+                   [](const LaunchOptions& o) { return or_no_limit(o.limits.cpus); },
+                   [](LaunchOptions& o, double value) { o.limits.cpus = or_zero(value); }}},
+    Setting{"limits.scratch", "--scratch", "", "SIZE", "size of the private /tmp and home directory together",
+            Number{Unit::size, kLeastScratch, kMostBytes, "",
+                   [](const LaunchOptions& o) { return bytes(o.limits.scratch); },
+                   [](LaunchOptions& o, double value) { o.limits.scratch = to_bytes(value); }}},
+    Setting{"limits.wall_time", "--wall-time", "", "DURATION", "how long one cell may run, e.g. 60s, 5m, or none",
+            Number{Unit::duration, 1, ms(kLongest), "none",
+                   [](const LaunchOptions& o) { return or_no_limit(ms(o.wall_time)); },
+                   [](LaunchOptions& o, double value) { o.wall_time = to_duration(value); }}},
+    Setting{"limits.output", "--output-limit", "", "SIZE", "what one cell may put into the notebook, e.g. 80MiB, or none",
+            Number{Unit::size, kLeastOutput, kMostBytes, "none",
+                   [](const LaunchOptions& o) { return or_no_limit(bytes(o.output_limit)); },
+                   [](LaunchOptions& o, double value) { o.output_limit = to_bytes(value); }}},
+    Setting{"isolation.level", "--isolation", "", "LEVEL", "full: hard limits through cgroups; namespaced: memory is sampled",
+            Choice{kLevels,
+                   [](const LaunchOptions& o) { return jail::to_text(o.level); },
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.level = TRY(jail::parse_level(word)); return {}; }}},
+    Setting{"files.notebook_dir", "--notebook-dir", "", "MODE", "what cells see of the directory where the kernel starts: none, or ro (read-only)",
+            Choice{kNotebookDirs,
+                   [](const LaunchOptions& o) { return session::to_text(o.notebook_dir); },
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.notebook_dir = TRY(session::parse_notebook_dir(word)); return {}; }}},
+    Setting{"python.ipython_profile", "--ipython-profile", "--profile-dir", "DIRECTORY", "IPython profile whose configuration and startup files hold: shown read-only, or none",
+            Text{"the absolute path of an IPython profile, or none", "none",
+                 [](const LaunchOptions& o) { return o.ipython_profile.empty() ? std::string("none") : o.ipython_profile; },
+                 [](LaunchOptions& o, const std::string& text) -> Result<void> { o.ipython_profile = TRY(session::parse_ipython_profile(text)); return {}; },
+                 [](const LaunchOptions& value, const LaunchOptions& bound) { return value.ipython_profile.empty() || value.ipython_profile == bound.ipython_profile; }}},
+};
+
+struct Scale {
+    std::string_view name;
+    double factor;
+};
+constexpr std::array kDurations{Scale{"ms", 1}, Scale{"s", 1000}, Scale{"m", 60'000}, Scale{"h", 3'600'000}};
+constexpr std::array kSizes{Scale{"B", 1}, Scale{"KiB", 1024.0}, Scale{"MiB", 1048576.0},
+                            Scale{"GiB", 1073741824.0}, Scale{"TiB", 1099511627776.0}};
+// clang-format on
+
+template <class... F>
+struct Overloaded : F... {
+    using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+/// The largest unit in which it is a whole number: exact, and the same for every spelling of one value.
+std::string scaled(double value, std::span<const Scale> scales) {
+    const Scale* best = &scales.front();
+    for (const Scale& scale : scales)
+        if (value >= scale.factor && std::fmod(value, scale.factor) == 0) best = &scale;
+    return std::to_string(static_cast<int64_t>(value / best->factor)) + std::string(best->name);
+}
+
+std::string written(const Number& number, double value) {
+    if (std::isinf(value)) return std::string(number.unlimited);
+    switch (number.unit) {
+        case Unit::size:
+            return scaled(value, kSizes);
+        case Unit::duration:
+            return scaled(value, kDurations);
+        case Unit::count:
+            return std::to_string(static_cast<int64_t>(value));
+        case Unit::cores: {
+            char text[32];
+            const auto [end, error] = std::to_chars(std::begin(text), std::end(text), value);
+            CHECK(error == std::errc{});
+            return {std::begin(text), end};
+        }
+    }
+    UNREACHABLE();
+}
+
+Result<double> read_plain(const std::string& text) {
+    double number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
+    if (error != std::errc{} || rest != end) return Error("\"" + text.substr(0, 64) + "\" is not a number");
+    return number;
+}
+
+Result<double> read_number(const Number& number, const std::string& text) {
+    switch (number.unit) {
+        case Unit::size:
+            return bytes(TRY(parse_bytes(text)));
+        case Unit::duration: {
+            const milliseconds duration = TRY(parse_duration(text));
+            return or_no_limit(ms(duration));
+        }
+        case Unit::count: {
+            const double value = TRY(read_plain(text));
+            if (value != std::floor(value))
+                return Error("\"" + text.substr(0, 64) + "\" is not a whole number");
+            return value;
+        }
+        case Unit::cores:
+            return read_plain(text);
+    }
+    UNREACHABLE();
+}
+
+std::string_view unit_text(Unit unit) {
+    switch (unit) {
+        case Unit::size:
+            return "a size";
+        case Unit::duration:
+            return "a duration";
+        case Unit::count:
+            return "a whole number";
+        case Unit::cores:
+            return "a number of cores";
+    }
+    UNREACHABLE();
+}
+
+std::string range_text(const Number& number) {
+    std::string text = std::string(unit_text(number.unit)) + " from " + written(number, number.least) +
+                       " to " + written(number, number.most);
+    if (!number.unlimited.empty()) text += ", or " + std::string(number.unlimited);
+    return text;
+}
+
+std::string one_of(const Choice& choice) {
+    std::string text;
+    for (const std::string_view word : choice.words) text += (text.empty() ? "" : ", ") + std::string(word);
+    return "one of " + text;
+}
+
+Result<void> apply_number(const Number& number, const std::string& text, LaunchOptions& options) {
+    if (!number.unlimited.empty() && text == number.unlimited) {
+        number.set(options, kNoLimit);
+        return {};
+    }
+    const double value = TRY(read_number(number, text));
+    // from_chars reads "nan" too: no comparison holds for it.
+    if (!(value >= number.least && value <= number.most))
+        return Error("\"" + text.substr(0, 64) + "\" is out of range: " + range_text(number) +
+                     " is expected");
+    number.set(options, value);
+    return {};
+}
+
+Result<void> apply_choice(const Choice& choice, const std::string& word, LaunchOptions& options) {
+    if (std::ranges::find(choice.words, word) == choice.words.end())
+        return Error("\"" + word.substr(0, 64) + "\" is not known: " + one_of(choice) + " is expected");
+    return choice.set(options, word);
+}
+
+size_t place(const Choice& choice, const LaunchOptions& options) {
+    return static_cast<size_t>(std::ranges::find(choice.words, choice.get(options)) - choice.words.begin());
+}
+
+}  // namespace
+
+std::span<const Setting> settings() {
+    return kSettings;
+}
+
+const Setting* find_setting(std::string_view key) {
+    const auto found =
+        std::ranges::find_if(kSettings, [&](const Setting& setting) { return setting.key == key; });
+    return found == kSettings.end() ? nullptr : &*found;
+}
+
+Result<void> apply(const Setting& setting, const std::string& text, LaunchOptions& options) {
+    return std::visit(Overloaded{[&](const Number& number) { return apply_number(number, text, options); },
+                                 [&](const Choice& choice) { return apply_choice(choice, text, options); },
+                                 [&](const Text& other) { return other.set(options, text); }},
+                      setting.type);
+}
+
+std::string value_of(const Setting& setting, const LaunchOptions& options) {
+    return std::visit(Overloaded{[&](const Number& number) { return written(number, number.get(options)); },
+                                 [&](const Choice& choice) { return std::string(choice.get(options)); },
+                                 [&](const Text& other) { return other.get(options); }},
+                      setting.type);
+}
+
+std::string default_of(const Setting& setting) {
+    return value_of(setting, LaunchOptions{});
+}
+
+bool within(const Setting& setting, const LaunchOptions& value, const LaunchOptions& bound) {
+    return std::visit(
+        Overloaded{[&](const Number& number) { return number.get(value) <= number.get(bound); },
+                   [&](const Choice& choice) { return place(choice, value) <= place(choice, bound); },
+                   [&](const Text& other) { return other.within(value, bound); }},
+        setting.type);
+}
+
+std::string expected(const Setting& setting) {
+    return std::visit(Overloaded{[](const Number& number) { return range_text(number); },
+                                 [](const Choice& choice) { return one_of(choice); },
+                                 [](const Text& other) { return std::string(other.expected); }},
+                      setting.type);
+}
+
+std::string tighter(const Setting& setting) {
+    return std::visit(Overloaded{[](const Number&) { return std::string("less"); },
+                                 [](const Choice& choice) {
+                                     std::string text;
+                                     for (const std::string_view word : choice.words)
+                                         text += (text.empty() ? "" : " < ") + std::string(word);
+                                     return text;
+                                 },
+                                 [](const Text& other) { return std::string(other.tighter); }},
+                      setting.type);
+}
+
+Result<milliseconds> parse_duration(std::string_view text) {
+    if (text == "none") return milliseconds::zero();
+    double number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
+    const std::string_view unit_name(rest, static_cast<size_t>(end - rest));
+    for (const Scale& scale : kDurations) {
+        const double total = number * scale.factor;
+        // Not zero: that would silently mean "no limit".
+        if (error == std::errc{} && scale.name == unit_name && total >= 1 && total <= ms(kLongest))
+            return milliseconds(std::llround(total));
+    }
+    return Error("read the duration \"" + std::string(text.substr(0, 64)) +
+                 "\": a positive number and a unit are expected")
+        .with_remedy("Write for example 500ms, 60s, 5m or 2h; \"none\" means no limit.");
+}
+
+std::string to_text(milliseconds duration) {
+    return duration == milliseconds::zero() ? "none" : scaled(ms(duration), kDurations);
+}
+
+}  // namespace cellblock::profile
