@@ -10,6 +10,7 @@ function(cellblock_module name)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/filters/")  # SyscallFilters.cmake
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
 
   add_library(cellblock_${name} STATIC ${sources})

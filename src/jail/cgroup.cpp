@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "base/sys.hpp"
-#include "jail/cgroup_host.hpp"
 #include "jail/systemd_scope.hpp"
 
 namespace cellblock::jail {
@@ -329,12 +328,6 @@ class CgroupV2 final : public Cgroup {
     UniqueFd fd_;
 };
 
-Result<CgroupHost> look_at_host() {
-    const std::string own = TRY(sys::read_file("/proc/self/cgroup", kMaxFile));
-    const std::string mounts = TRY(sys::read_file("/proc/self/mountinfo", size_t{16} << 20));
-    return parse_cgroup_host(own, mounts);
-}
-
 Result<void> delegate_directory(const std::string& path, uid_t uid, gid_t gid) {
     if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return errno_error("create cgroup " + path);
     // The directory, to make cgroups in it; the process lists, to move processes. Never its limit files: they
@@ -383,7 +376,7 @@ Result<std::unique_ptr<Cgroup>> create_v2(const std::string& own, const Limits& 
     if (auto entered = enter_own_scope(scope); !entered)
         return Error(below.error().what() + "; " + entered.error().what())
             .with_remedy(std::string(kV2Remedy));
-    const CgroupHost host = TRY(look_at_host());
+    const CgroupHost host = TRY(look_at_cgroups());
     CHECK(host.v2);
     auto inside = CgroupV2::create(*host.v2, limits, name);
     if (!inside) return std::move(inside).error().with_remedy(std::string(kV2Remedy));
@@ -392,19 +385,19 @@ Result<std::unique_ptr<Cgroup>> create_v2(const std::string& own, const Limits& 
 
 }  // namespace
 
-Result<std::unique_ptr<Cgroup>> Cgroup::create(const Limits& limits, unsigned number) {
-    const CgroupHost host = TRY(look_at_host());
+Result<std::unique_ptr<Cgroup>> Cgroup::create(const CgroupHost& host, const Limits& limits,
+                                               unsigned number) {
     const std::string name = cgroup_name(::getpid(), TRY(start_time_of(::getpid())), number);
-    if (host.v1.contains("memory")) return CgroupV1::create(host, limits, name);
+    if (host.joins_late()) return CgroupV1::create(host, limits, name);
     if (host.v2) return create_v2(*host.v2, limits, name);
     return std::move(Error("this host shows no cgroups"))
         .with_remedy("Mount them at /sys/fs/cgroup, or choose the isolation level 'namespaced'.");
 }
 
 Result<void> delegate_cgroups(uid_t uid, gid_t gid) {
-    const CgroupHost host = TRY(look_at_host());
+    const CgroupHost host = TRY(look_at_cgroups());
     const std::string name = "/cellblock-" + std::to_string(uid);
-    if (host.v1.contains("memory")) {
+    if (host.joins_late()) {
         for (const char* controller : {"memory", "pids", "cpu", "cpuacct"})
             if (const auto mount = host.v1_mounts.find(controller); mount != host.v1_mounts.end())
                 TRY(delegate_directory(mount->second + name, uid, gid));

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "jail/cgroup_host.hpp"
 #include "jail/jail.hpp"
 
 namespace cellblock::jail {
@@ -17,7 +18,8 @@ class Cgroup {
   public:
     /// Creates `cellblock-<pid>-<start time>-<number>` with these limits, every one read back; removes those
     /// that dead kernel processes have left. The error names what is missing and how to get it.
-    static Result<std::unique_ptr<Cgroup>> create(const Limits& limits, unsigned number);
+    static Result<std::unique_ptr<Cgroup>> create(const CgroupHost& host, const Limits& limits,
+                                                  unsigned number);
 
     /// Removes the cgroup; everything in it must have ended.
     virtual ~Cgroup() = default;

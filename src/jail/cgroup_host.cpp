@@ -3,8 +3,13 @@
 
 #include <vector>
 
+#include "base/sys.hpp"
+
 namespace cellblock::jail {
 namespace {
+
+constexpr size_t kMaxOwnCgroups = 64 * 1024;
+constexpr size_t kMaxMountInfo = size_t{16} << 20;
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> parts;
@@ -90,6 +95,12 @@ CgroupHost parse_cgroup_host(std::string_view self_cgroup, std::string_view moun
         }
     }
     return host;
+}
+
+Result<CgroupHost> look_at_cgroups() {
+    const std::string own = TRY(sys::read_file("/proc/self/cgroup", kMaxOwnCgroups));
+    const std::string mounts = TRY(sys::read_file("/proc/self/mountinfo", kMaxMountInfo));
+    return parse_cgroup_host(own, mounts);
 }
 
 }  // namespace cellblock::jail

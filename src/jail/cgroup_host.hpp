@@ -1,11 +1,13 @@
-// Where this process stands in the host's cgroups, read from /proc/self/cgroup and /proc/self/mountinfo. Pure
-// parsing over the two texts, so that tests can show it any host.
+// Where this process stands in the host's cgroups, read from /proc/self/cgroup and /proc/self/mountinfo. The
+// parsing is pure, so that tests can show it any host.
 #pragma once
 
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/result.hpp"
 
 namespace cellblock::jail {
 
@@ -17,8 +19,13 @@ struct CgroupHost {
     /// Version 2: directory of our own cgroup, and the mount.
     std::optional<std::string> v2;
     std::optional<std::string> v2_mount;
+
+    /// Version 1 limits memory here. Processes join such a cgroup after they were made; with version 2 they
+    /// are made in it (CLONE_INTO_CGROUP, clone(2)).
+    [[nodiscard]] bool joins_late() const { return v1.contains("memory"); }
 };
 
+Result<CgroupHost> look_at_cgroups();
 CgroupHost parse_cgroup_host(std::string_view self_cgroup, std::string_view mountinfo);
 
 }  // namespace cellblock::jail

@@ -99,7 +99,7 @@ TEST_P(CgroupsInMode, LimitsAreKeptAndTheCgroupGoesWithItsOwner) {
         {
             Limits limits = plan.limits;
             limits.cpus = 0.5;
-            auto cgroup = Cgroup::create(limits, 7);
+            auto cgroup = Cgroup::create(look_at_cgroups().value(), limits, 7);
             ASSERT_TRUE(cgroup) << cgroup.error().sentence();
             EXPECT_GT(footprint().cgroups, before.cgroups);
             if (const auto host = own_host(); host.v1.contains("memory")) {
@@ -116,7 +116,7 @@ TEST_P(CgroupsInMode, LimitsAreKeptAndTheCgroupGoesWithItsOwner) {
             EXPECT_EQ(counters.oom_kills, 0);
             EXPECT_EQ(counters.process_limit_hits, 0);
             EXPECT_EQ(counters.cpu_time_us, 0);
-            auto again = Cgroup::create(limits, 7);
+            auto again = Cgroup::create(look_at_cgroups().value(), limits, 7);
             ASSERT_FALSE(again);
             EXPECT_EQ(again.error().error_number(), EEXIST);
         }
@@ -129,7 +129,7 @@ TEST(Cgroups, WithoutDelegationTheErrorNamesTheRemedy) {
     const pid_t pid = ::fork();
     if (pid == 0) {
         if (::setresgid(54321, 54321, 54321) != 0 || ::setresuid(54321, 54321, 54321) != 0) std::_Exit(3);
-        auto cgroup = Cgroup::create(Limits{}, 0);
+        auto cgroup = Cgroup::create(look_at_cgroups().value(), Limits{}, 0);
         if (cgroup) std::_Exit(4);
         for (const Probe& probe : probe_host())
             if (probe.finding.find("4294967295") != std::string::npos) std::_Exit(6);

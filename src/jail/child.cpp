@@ -14,6 +14,7 @@
 #include "jail/init.hpp"
 #include "jail/landlock.hpp"
 #include "jail/raw.hpp"
+#include "jail/seccomp.hpp"
 #include "jail/selftest.hpp"
 
 namespace cellblock::jail {
@@ -198,7 +199,7 @@ int forbid_new_privileges(ChildPlan&, const char*&) {
 }
 
 int load_filter(ChildPlan& plan, const char*& detail) {
-    const int listener = plan.filter.load();
+    const int listener = load_system_call_filter(plan.level);
     if (listener < 0) return listener;
     detail = "hand over the listener";
     const int e = send_descriptors(plan.control_fd, &listener, 1);

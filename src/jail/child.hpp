@@ -9,7 +9,6 @@
 
 #include "jail/identity.hpp"
 #include "jail/policy/limits.hpp"
-#include "jail/seccomp.hpp"
 #include "jail/steps.hpp"
 #include "jail/view.hpp"
 
@@ -26,15 +25,13 @@ struct Fault {
 /// thread of the parent may have held the allocator's lock at the moment of the clone, and in the copy nobody
 /// will release it.
 struct ChildPlan {
-    explicit ChildPlan(SharedFilter shared) : filter(std::move(shared)) {}
-
+    Level level = Level::full;
     Identity identity{};
     std::string uid_map;
     std::string gid_map;
     std::string name;
     View view;
     std::vector<policy::ResourceLimit> limits;
-    SharedFilter filter;  ///< filled by the parent before its last `go`
     dev_t host_root_device = 0;
     ino_t host_root_inode = 0;
     pid_t parent_pid = 0;

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <unordered_map>
 
 #include "base/sys.hpp"
 #include "jail/policy/syscalls.hpp"
@@ -30,18 +29,8 @@ struct Refusal {
     int error;
 };
 
-const policy::CallRow* row_of(int number) {
-    static const auto rows = [] {
-        std::unordered_map<int, const policy::CallRow*> by_number;
-        for (const policy::CallRow& row : policy::calls()) by_number.emplace(call_number(row.name), &row);
-        return by_number;
-    }();
-    const auto found = rows.find(number);
-    return found == rows.end() ? nullptr : found->second;
-}
-
 Refusal refusal_of(const seccomp_data& data) {
-    const policy::CallRow* const call = row_of(data.nr);
+    const policy::CallRow* const call = call_row(data.nr);
     if (!call) return {"unknown", "the filter asked about a call that the policy does not have", ENOSYS};
     for (const policy::ArgumentRow& row : policy::refused_arguments()) {
         if (row.name == call->name && policy::holds(row, data))

@@ -154,7 +154,8 @@ void JailTest::in_mode(const std::function<void(Plan plan)>& body) {
     if (mode.ordinary_user && root && mode.level == Level::full && environment().delegated_uid == 0)
         GTEST_SKIP() << "needs cgroup version 1, where root can delegate";
     if (mode.ordinary_user && !root && mode.level == Level::full)
-        if (auto cgroup = Cgroup::create(Limits{}, 0); !cgroup) GTEST_SKIP() << cgroup.error().sentence();
+        if (auto cgroup = Cgroup::create(look_at_cgroups().value(), Limits{}, 0); !cgroup)
+            GTEST_SKIP() << cgroup.error().sentence();
     Plan plan;
     plan.level = mode.level;
     plan.name = "test";

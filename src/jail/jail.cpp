@@ -81,7 +81,8 @@ Result<std::pair<char*, size_t>> command_line() {
 }
 
 Result<ChildPlan> prepare(const Plan& plan, const Identity& identity, const Fault& fault) {
-    ChildPlan child(TRY(SharedFilter::allocate()));
+    ChildPlan child;
+    child.level = plan.level;
     child.identity = identity;
     child.uid_map = id_map_line(identity.inside_uid, identity.host_uid);
     child.gid_map = id_map_line(identity.inside_gid, identity.host_gid);
@@ -320,8 +321,13 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     // Declared in this order so that on every way out the processes end first and then the cgroup goes.
     std::unique_ptr<Cgroup> cgroup;
     std::unique_ptr<InitProcess> init;
-    if (plan.level == Level::full) cgroup = TRY(Cgroup::create(plan.limits, number));
-    TRY(parent_step(Step::make_cgroup, fault, {}));
+    const auto make_cgroup = [&](const CgroupHost& host) -> Result<void> {
+        cgroup = TRY(Cgroup::create(host, plan.limits, number));
+        return parent_step(Step::make_cgroup, fault, {});
+    };
+    std::optional<CgroupHost> host;
+    if (plan.level == Level::full) host = TRY(look_at_cgroups());
+    if (host && !host->joins_late()) TRY(make_cgroup(*host));
     init = TRY(InitProcess::clone(child_plan, cgroup ? cgroup->clone_fd() : -1));
     TRY(parent_step(Step::clone, fault, {}));
 
@@ -332,10 +338,11 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
             TRY(parent_step(Step::map_ids, fault, write_id_maps(init->pid(), identity)));
             TRY(init->go());
         }
-        // While the child builds its view.
-        const SyscallFilters filters = TRY(compile_filters(plan.level));
-        TRY(child_plan.filter.fill(join(filters)));
-        if (cgroup) TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->pid())));
+        if (host) {
+            // While the child builds its view: making this kind takes most of a millisecond.
+            if (host->joins_late()) TRY(make_cgroup(*host));
+            TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->pid())));
+        }
         TRY(init->go());
         view_contexts = TRY(init->receive_descriptors(child_plan.view.context_fds.size()));
         auto listener = TRY(init->receive_descriptors(1));

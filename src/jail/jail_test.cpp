@@ -319,9 +319,11 @@ TEST_P(JailLife, AFailureOfAnyStepLeavesNothing) {
         for (auto step = static_cast<uint32_t>(Step::make_cgroup); step <= static_cast<uint32_t>(Step::ready);
              ++step) {
             const Step failing{step};
-            // Ordinary users' jails map themselves; without a cgroup there is nothing to join.
+            // Ordinary users' jails map themselves; without hard limits there is no cgroup.
             if (failing == Step::map_ids && ::geteuid() != 0) continue;
-            if (failing == Step::join_cgroup && plan.level == Level::namespaced) continue;
+            if ((failing == Step::make_cgroup || failing == Step::join_cgroup) &&
+                plan.level == Level::namespaced)
+                continue;
             auto jail = start_jail(plan, {failing, EIO});
             ASSERT_FALSE(jail) << to_text(failing);
             EXPECT_EQ(jail.error().error_number(), EIO)

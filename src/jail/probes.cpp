@@ -52,7 +52,9 @@ Probe probe_cgroups() {
     constexpr const char* kName = "cgroups";
     Limits limits;
     limits.cpus = 1;
-    auto cgroup = Cgroup::create(limits, kProbeNumber);
+    const auto host = look_at_cgroups();
+    if (!host) return failed(kName, host.error());
+    auto cgroup = Cgroup::create(*host, limits, kProbeNumber);
     if (!cgroup) return failed(kName, cgroup.error());
     const bool v2 = (*cgroup)->clone_fd() >= 0;
     return {kName, Probe::Status::ok,

@@ -24,6 +24,7 @@
 #include <thread>
 
 #include "jail/denials.hpp"
+#include "jail/filters/compiler.hpp"
 #include "jail/harness.hpp"
 #include "jail/policy/syscalls.hpp"
 
@@ -109,6 +110,24 @@ TEST(SyscallPolicy, EveryRowIsUniqueKnownAndHasAReason) {
         EXPECT_TRUE(names.contains(row.name)) << row.name << " is not allowed in the first place";
         EXPECT_NE(row.answer, policy::kAllow);
     }
+}
+
+TEST(SyscallPolicy, TheFiltersInForceAreThoseOfThePolicy) {
+    for (const Level level : {Level::full, Level::namespaced}) {
+        const BpfProgram compiled = join(compile_filters(level).value());
+        const auto in_force = system_call_filter(level);
+        EXPECT_TRUE(std::equal(compiled.begin(), compiled.end(), in_force.begin(), in_force.end(),
+                               [](const sock_filter& a, const sock_filter& b) {
+                                   return a.code == b.code && a.jt == b.jt && a.jf == b.jf && a.k == b.k;
+                               }))
+            << to_text(level);
+    }
+    for (int number = -1; number < 1200; ++number) {
+        const CallRow* const row = call_row(number);
+        EXPECT_TRUE(!row || resolve(row->name) == number) << number;
+    }
+    for (const CallRow& row : policy::calls())
+        EXPECT_TRUE(resolve(row.name) < 0 || call_row(resolve(row.name)) == &row) << row.name;
 }
 
 TEST(SyscallPolicy, EveryNumberIsAnsweredAsItsRowSays) {
@@ -333,10 +352,8 @@ TEST_P(SyscallsInside, AFloodOfReportedCallsIsSlowedDownAndCounted) {
 TEST(DenialWatch, WithoutItReportedCallsAreRefusedAllTheSame) {
     const pid_t child = ::fork();
     if (child == 0) {
-        SharedFilter filter = SharedFilter::allocate().value();
-        if (!filter.fill(join(compile_filters(Level::full).value()))) ::_exit(1);
         ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        const int listener = filter.load();
+        const int listener = load_system_call_filter(Level::full);
         if (listener < 0) ::_exit(2);
         ::close(listener);
         ::_exit(::unshare(CLONE_NEWUSER) == -1 && errno == ENOSYS ? 0 : 3);

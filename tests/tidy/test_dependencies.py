@@ -25,7 +25,7 @@ WORDS_OF_THE_JAIL = {"jail/jail.hpp", "jail/verdict.hpp"}
 HEAVY = {
     r"<xeus/": ("kernel/",),
     r"<zmq(_addon)?\.h": ("kernel/",),
-    r"<seccomp\.h>": ("jail/seccomp", "jail/policy/"),
+    r"<seccomp\.h>": ("jail/filters/", "jail/seccomp_test.cpp"),
     r"<nlohmann/json\.hpp>": ("*.cpp",),
     r"<CLI/": ("cli/",),
     r"<openssl/": ("protocol/",),

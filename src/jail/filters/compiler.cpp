@@ -1,0 +1,136 @@
+// From policy rows to BPF.
+#include "jail/filters/compiler.hpp"
+
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "base/sys.hpp"
+#include "jail/policy/syscalls.hpp"
+
+namespace cellblock::jail {
+namespace {
+
+using Context = std::unique_ptr<void, decltype(&seccomp_release)>;
+
+Error seccomp_error(const std::string& act, int negative_errno) {
+    return Error(act, -negative_errno);
+}
+
+Result<Context> make_context(uint32_t default_action) {
+    Context context(seccomp_init(default_action), &seccomp_release);
+    if (!context) return Error("compile the system call filter: libseccomp gave no context");
+    // A process that calls through another table of numbers would evade every row: kill it, all threads of
+    // it.
+    if (const int e = seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); e < 0)
+        return seccomp_error("refuse foreign architectures", e);
+    // A binary tree over the numbers; without effect in older versions of the library, which only costs time.
+    [[maybe_unused]] const int ignored = seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    return context;
+}
+
+Result<int> resolve(std::string_view name) {
+    const int number = call_number(name);
+    if (number == __NR_SCMP_ERROR)
+        return Error("compile the system call filter: unknown call " + std::string(name));
+    return number;
+}
+
+uint32_t action(const policy::Answer& answer) {
+    if (answer == policy::kAllow) return SCMP_ACT_ALLOW;
+    return answer.reported ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(static_cast<uint32_t>(answer.error));
+}
+
+scmp_arg_cmp comparison(const policy::Condition& condition) {
+    scmp_arg_cmp result{};
+    result.arg = condition.argument;
+    if (condition.match == policy::Match::greater) {
+        result.op = SCMP_CMP_GT;
+        result.datum_a = condition.value;
+    } else {
+        result.op = SCMP_CMP_MASKED_EQ;
+        result.datum_a = condition.mask;
+        result.datum_b = condition.value;
+    }
+    return result;
+}
+
+bool is_always(const policy::Condition& condition) {
+    return condition.match == policy::Match::equals && condition.mask == 0;
+}
+
+Result<BpfProgram> to_program(const Context& context) {
+    const UniqueFd file(::memfd_create("filter", MFD_CLOEXEC));
+    if (!file.valid()) return errno_error("create memory for the system call filter");
+    if (const int e = seccomp_export_bpf(context.get(), file.get()); e < 0)
+        return seccomp_error("export the system call filter", e);
+    const off_t size = ::lseek(file.get(), 0, SEEK_END);
+    if (size <= 0 || static_cast<size_t>(size) % sizeof(sock_filter) != 0)
+        return Error("export the system call filter: unexpected size");
+    BpfProgram program(static_cast<size_t>(size) / sizeof(sock_filter));
+    if (::pread(file.get(), program.data(), static_cast<size_t>(size), 0) != size)
+        return errno_error("read the system call filter");
+    return program;
+}
+
+Result<BpfProgram> compile_calls(Level level) {
+    const Context context = TRY(make_context(SCMP_ACT_ERRNO(ENOSYS)));
+    for (const policy::CallRow& row : policy::calls()) {
+        // A number below 0 stands for a call that this architecture does not have.
+        const int number = TRY(resolve(row.name));
+        if (number < 0) continue;
+        const bool holds = row.when == policy::When::always || level == Level::full;
+        const uint32_t answer = action(holds ? row.answer : policy::kNotAccounted);
+        if (answer == SCMP_ACT_ERRNO(ENOSYS)) continue;  // The default; libseccomp refuses to repeat it.
+        if (const int e = seccomp_rule_add(context.get(), answer, number, 0); e < 0)
+            return seccomp_error("add system call " + std::string(row.name) + " to the filter", e);
+    }
+    return to_program(context);
+}
+
+Result<BpfProgram> compile_arguments() {
+    const Context context = TRY(make_context(SCMP_ACT_ALLOW));
+    for (const policy::ArgumentRow& row : policy::refused_arguments()) {
+        const int number = TRY(resolve(row.name));
+        if (number < 0) continue;
+        const scmp_arg_cmp conditions[] = {comparison(row.first), comparison(row.second)};
+        const unsigned count = is_always(row.second) ? 1 : 2;
+        if (const int e =
+                seccomp_rule_add_array(context.get(), action(row.answer), number, count, conditions);
+            e < 0)
+            return seccomp_error("add arguments of " + std::string(row.name) + " to the filter", e);
+    }
+    return to_program(context);
+}
+
+}  // namespace
+
+int call_number(std::string_view name) {
+    return seccomp_syscall_resolve_name(std::string(name).c_str());
+}
+
+Result<SyscallFilters> compile_filters(Level level) {
+    SyscallFilters filters;
+    filters.calls = TRY(compile_calls(level));
+    filters.arguments = TRY(compile_arguments());
+    return filters;
+}
+
+BpfProgram join(const SyscallFilters& filters) {
+    BpfProgram program = filters.arguments;
+    const size_t next = program.size();
+    for (size_t i = 0; i < next; ++i) {
+        sock_filter& instruction = program[i];
+        // "Allow" becomes a jump to the second program; a jump counts from the instruction after it.
+        if (instruction.code == (BPF_RET | BPF_K) && instruction.k == SECCOMP_RET_ALLOW)
+            instruction = {BPF_JMP | BPF_JA, 0, 0, static_cast<uint32_t>(next - i - 1)};
+    }
+    program.insert(program.end(), filters.calls.begin(), filters.calls.end());
+    return program;
+}
+
+}  // namespace cellblock::jail
