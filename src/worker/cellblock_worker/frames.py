@@ -16,16 +16,22 @@ class FrameTooBig(ValueError):
 
 
 def encode(header, parts):
-    """A frame as a list of bytes-like pieces, ready for writev."""
+    """A frame as a list of bytes-like pieces, ready for writev. A part is bytes-like, or a list of such pieces."""
     text = _encode_header(header).encode("ascii")
     if len(text) > MAX_HEADER:
         raise FrameTooBig(f"a frame header of {len(text)} bytes; Cellblock passes at most {MAX_HEADER}")
     if len(parts) > MAX_PARTS:
         raise FrameTooBig(f"a message of {len(parts)} parts; Cellblock passes at most {MAX_PARTS}")
-    sizes = [len(part) for part in parts]
+    sizes = [sum(map(len, part)) if type(part) is list else len(part) for part in parts]
     if sum(sizes) > MAX_BODY:
         raise FrameTooBig(f"a message of {sum(sizes)} bytes; Cellblock passes at most {MAX_BODY}")
-    return [_PREFIX.pack(len(text), len(parts)) + struct.pack(f"<{len(parts)}Q", *sizes) + text, *parts]
+    pieces = [_PREFIX.pack(len(text), len(parts)) + struct.pack(f"<{len(parts)}Q", *sizes) + text]
+    for part in parts:
+        if type(part) is list:
+            pieces += part
+        else:
+            pieces.append(part)
+    return pieces
 
 
 def read(read_exactly):

@@ -52,7 +52,7 @@ class Link:
         header = {"type": "publish", "parent": (request or requests.current()).id, "msg_type": msg_type}
         if topic and len(topic) <= 256 and topic.isascii():
             header["topic"] = topic
-        parts = [json_text.pack(metadata) if metadata else json_text.EMPTY, json_text.pack(content)]
+        parts = [json_text.pack(metadata) if metadata else json_text.EMPTY, json_text.pack_pieces(content)]
         if buffers:
             parts += map(_buffer, buffers)
         self.outbox.send(frames.encode(header, parts))

@@ -1,7 +1,12 @@
 """A worker for each test, or one for the tests of a module that do not disturb each other."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from driver import Worker
+
+sys.path.append(str(Path(__file__).parents[1]))  # for modules of the package that can be tested by themselves
 
 
 @pytest.fixture
