@@ -126,7 +126,11 @@ class MeasuredKernel:
             if not events:
                 raise SystemExit(f"{self.spec.name} did not answer within a minute")
             if self.shell in events:
-                replied = self._receive(self.shell)["parent_header"]["msg_id"] == msg_id or replied
+                reply = self._receive(self.shell)
+                if reply["parent_header"]["msg_id"] == msg_id:
+                    replied = True
+                    if reply["content"]["status"] != "ok":
+                        raise SystemExit(f"{self.spec.name} failed where it was to be measured: {reply['content']}")
             if self.iopub in events:
                 message = self._receive(self.iopub)
                 idle = idle or (message["content"].get("execution_state") == "idle"

@@ -18,11 +18,42 @@ from measured_kernel import MeasuredKernel  # noqa: E402
 KERNELS = {"ipykernel": "python3", "cellblock": "cellblock"}
 MB = 1_000_000
 
-FULL = {"rounds": 5, "starts": 4, "cells": 200, "displays": 20, "pictures": 3, "completions": 50, "flood": 100_000,
+FULL = {"rounds": 5, "starts": 4, "cells": 200, "displays": 20, "pictures": 3, "completions": 50, "works": 5, "flood": 100_000,
         "idle": 5.0, "jails": 200}
-QUICK = {"rounds": 2, "starts": 1, "cells": 20, "displays": 3, "pictures": 1, "completions": 5, "flood": 2_000,
+QUICK = {"rounds": 2, "starts": 1, "cells": 20, "displays": 3, "pictures": 1, "completions": 5, "works": 1, "flood": 2_000,
          "idle": 1.0, "jails": 10}
 COMPLETIONS = ("import os\nos.path.jo", "json.lo", "collections.Ord", "block.ke", "imp")
+
+# Work of a cell by itself. Defined in one cell and called in others, so that nothing but the work is repeated.
+WORK = """
+import os, numpy
+from pathlib import Path
+
+def compute():
+    total = 0
+    for i in range(3_000_000):
+        total += i * i % 7
+    matrix = numpy.random.default_rng(1).normal(size=(500, 500))
+    for _ in range(10):
+        matrix = matrix @ matrix.T / 500
+    return total
+
+_sources = sorted(Path(numpy.__file__).parent.glob("**/*.py"))
+
+def handle_files():
+    for source in _sources:
+        source.read_bytes()
+    for round in range(8):
+        with open("/dev/shm/bench", "wb", buffering=0) as file:
+            for _ in range(512):
+                file.write(bytes(32768))
+        Path("/dev/shm/bench").read_bytes()
+    os.unlink("/dev/shm/bench")
+
+def call_system():
+    for _ in range(1_000_000):
+        os.getppid()
+"""
 
 
 def measure_round(spec, size, floods):
@@ -47,6 +78,10 @@ def measure_round(spec, size, floods):
             kernel.completion_ms(code)  # The first of each kind reads modules.
         samples["completion"] = [kernel.completion_ms(COMPLETIONS[i % len(COMPLETIONS)])
                                  for i in range(size["completions"])]
+        kernel.timed_ms(WORK)
+        for row, call in (("computation", "compute()"), ("files", "handle_files()"), ("calls", "call_system()")):
+            kernel.timed_ms(call)
+            samples[row] = [kernel.timed_ms(call + ";") for _ in range(size["works"])]
         if floods:
             n = size["flood"]
             prints = kernel.flood(f"for i in range({n}):\n    print(i)")
@@ -94,6 +129,9 @@ ROWS = (
     ("display", "display of 1 MB", "ms", ""),
     ("picture", "display of a 50 MB picture", "ms", "<= 1 x"),
     ("completion", "completion", "ms", "<= 1.2 x"),
+    ("computation", "a second of computing", "ms", "<= 1.03 x"),
+    ("files", "a second of files", "ms", "<= 1.03 x"),
+    ("calls", "10^6 system calls", "ms", "<= 100 ms more"),
     ("prints", "{flood} prints", "s", ""),
     ("messages", "{flood} iopub messages", "s", ""),
     ("memory_kernel_rss", "kernel process, RSS", "MB", "<= 15 MB"),
