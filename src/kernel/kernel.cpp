@@ -27,6 +27,8 @@ Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& c
     kernel->front_ = TRY(ZmqFront::bind(connection, loop, *kernel, kernel->headers_));
     kernel->session_ = TRY(session::Session::start(std::move(config), loop, *kernel));
     kernel->exit_timer_ = TRY(LoopTimer::create(loop, [raw = kernel.get()] { raw->terminate(); }));
+    kernel->turns_ = TRY(ControlTurns::create(
+        loop, [raw = kernel.get()](const RequestPtr& request) { raw->forward_beside_cell(request); }));
     RequestHandler& handler = *kernel;
     session::Session& session = *kernel->session_;
     kernel->shell_ = std::make_unique<Executor>(Channel::shell, Executor::Engine::xeus, handler);
@@ -84,7 +86,7 @@ void Kernel::on_message(Channel channel, protocol::Request request) {
             return without_subshell(shared);
         return throttle_requests();
     }
-    if (route_of(shared->msg_type).answerer == Answerer::worker) return forward_beside_cell(shared);
+    if (route_of(shared->msg_type).answerer == Answerer::worker) return turns_->push(std::move(shared));
     control_->push(std::move(shared));
 }
 
@@ -132,6 +134,7 @@ void Kernel::forward_beside_cell(const RequestPtr& request) {
     session_->forward(request, [this, request](session::Reply reply) {
         send_reply(Channel::control, request, reply);
         publish_status(*request, "idle");
+        turns_->ended(request);
     });
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "kernel/control_turns.hpp"
 #include "kernel/executor.hpp"
 #include "kernel/subshells.hpp"
 #include "kernel/usage.hpp"
@@ -88,6 +89,7 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     std::unique_ptr<ZmqFront> front_;
     std::unique_ptr<session::Session> session_;
     std::unique_ptr<LoopTimer> exit_timer_;  // after a cell's exit()
+    std::unique_ptr<ControlTurns> turns_;
     // Last, so that their threads end before what they use.
     std::unique_ptr<Executor> shell_;
     std::unique_ptr<Subshells> subshells_;

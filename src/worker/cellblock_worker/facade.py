@@ -131,7 +131,9 @@ class Kernel(SingletonConfigurable):
 
     @property
     def _parent_ident(self):
-        return {"shell": [], "control": []}
+        # The routing ids of requests stay outside; clients of jupyter_client use the session's.
+        ident = [str(requests.current().header.get("session", "")).encode()]
+        return {"shell": ident, "control": ident}
 
     @property
     def _allow_stdin(self):

@@ -22,6 +22,7 @@ class OutStream(io.TextIOBase):
         self._outbox = outbox
         self.name = name
         self._fd = fd
+        self._master_pid = os.getpid()
         self._buffer = None
         self._hooks_of_threads = threading.local()
         # A function in the instance: a million prints call it two million times, and this is the fastest Python has.
@@ -109,6 +110,10 @@ class OutStream(io.TextIOBase):
                     return len(string)
             string = message["content"]["text"]
         return self._write(string)
+
+    def _is_master_process(self):
+        """Not in a forked child. Private in ipykernel, too, but asked for by programs that fork."""
+        return os.getpid() == self._master_pid
 
     def to_descriptor(self):
         """In a forked child and while the interpreter ends: the descriptor, line by line."""
