@@ -81,6 +81,8 @@ def test_a_version_that_debuggers_accept(worker):
     "get_ipython().kernel.execution_count == get_ipython().execution_count",
     "get_ipython().kernel.get_parent()['content']['code'] != ''",
     "get_ipython().kernel.session.key == b''",
+    "get_ipython().kernel._parent_ident['shell'] == [get_ipython().kernel.get_parent()['header']['session'].encode()]",
+    "sys.stdout._is_master_process() and sys.stderr._is_master_process()",
     "__import__('ipykernel.pylab.backend_inline', fromlist=['show']).show.__module__.startswith('matplotlib_inline')",
     "'zmq' not in sys.modules and 'tornado' not in sys.modules",
 ])
