@@ -79,6 +79,7 @@ void Kernel::on_message(Channel channel, protocol::Request request) {
     if (channel == Channel::stdin_) return on_input_reply(request);
     auto shared = std::make_shared<const protocol::Request>(std::move(request));
     if (channel == Channel::shell) {
+        if (shared->msg_type == "interrupt_request") return interrupt_from_shell(shared);
         if (is_comm(shared->msg_type) && session_->run_beside(shared)) return;
         if (shared->subshell_id.empty())
             shell_->push(std::move(shared));
@@ -126,6 +127,12 @@ void Kernel::refuse_unknown_subshell(const protocol::Request& request) {
     refused.content = "{\"status\": \"error\", \"ename\": \"UnknownSubshellError\", \"evalue\": " +
                       protocol::json_string(unknown_subshell(request.subshell_id)) + ", \"traceback\": []}";
     answer_at_once(request, request.msg_type.substr(0, request.msg_type.rfind('_')) + "_reply", refused);
+}
+
+// VS Code sent it here until November 2025. In the shell's queue it would wait for the cell that it is to
+// interrupt.
+void Kernel::interrupt_from_shell(const RequestPtr& request) {
+    control_->push([this, request] { answer_at_once(*request, "interrupt_reply", answer_here(request)); });
 }
 
 // The worker answers it while a cell runs, so it must not keep the control executor from interrupts.

@@ -65,6 +65,7 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     session::Reply list_subshells();
     void without_subshell(const RequestPtr& request);
     void refuse_unknown_subshell(const protocol::Request& request);
+    void interrupt_from_shell(const RequestPtr& request);
     void forward_beside_cell(const RequestPtr& request);
     void on_input_reply(const protocol::Request& reply);
     void wait_for_worker();

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from lab import CHROMIUM_FLAGS, Server, chromium
+from support.node import install
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +27,9 @@ def browser():
         started = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory):
+    """The directory with the clients in Node and their packages."""
+    return install(tmp_path_factory.mktemp("node"))

@@ -3,19 +3,13 @@ websocket interface that everybody else uses."""
 
 import json
 import os
-import shutil
 import subprocess
 import uuid
 
 import pytest
 import websocket
 
-from support.installation import ROOT
-
-NODE = ROOT / "tests" / "integration" / "node"
-CONVERSATIONS = ("a_cell", "hidden_cells_leave_no_trace", "comms_carry_buffers", "an_interrupt_stops_the_cell_only",
-                 "questions_are_answered", "a_restart_begins_anew", "editors_are_helped",
-                 "queued_cells_are_given_up_after_an_error")
+from support.node import CONVERSATIONS
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -25,23 +19,9 @@ def server(serve):
     return serve("jupyter_server")
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    """The client with the packages of its lock file, in a directory of its own."""
-    directory = tmp_path_factory.mktemp("node")
-    for name in ("client.mjs", "package.json", "package-lock.json", ".npmrc"):
-        shutil.copy(NODE / name, directory)
-    if shutil.which("npm") is None:
-        raise LookupError("npm is missing: apt-get install nodejs npm, or ./test, which does so")
-    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=directory,
-                          capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, f"npm ci: {done.stdout}{done.stderr}"
-    return directory / "client.mjs"
-
-
 @pytest.mark.parametrize("conversation", CONVERSATIONS)
-def test_the_client_library_of_vs_code(server, client, kernel_name, conversation):
-    done = subprocess.run(["node", client, conversation], capture_output=True, text=True, timeout=180, env={
+def test_the_client_library_of_vs_code(server, node, kernel_name, conversation):
+    done = subprocess.run(["node", node / "client.mjs", conversation], capture_output=True, text=True, timeout=180, env={
         **os.environ, "SERVER_URL": f"http://127.0.0.1:{server.port}/", "SERVER_TOKEN": server.token,
         "KERNEL_NAME": kernel_name})
     assert done.returncode == 0, done.stdout + done.stderr
