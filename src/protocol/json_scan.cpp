@@ -7,7 +7,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "protocol/json_text.hpp"
+#include "base/json_text.hpp"
 
 namespace cellblock::protocol {
 namespace {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json_text.hpp"
 #include "base/result.hpp"
 
 namespace cellblock::protocol {
@@ -58,7 +59,7 @@ std::optional<std::string> as_string(std::string_view value);
 std::optional<int64_t> as_integer(std::string_view value);
 std::optional<bool> as_bool(std::string_view value);
 
-/// `text` as a JSON string literal, quotes included. Bytes that are not UTF-8 become U+FFFD.
-std::string json_string(std::string_view text);
+/// The way back.
+using cellblock::json_string;
 
 }  // namespace cellblock::protocol

@@ -13,6 +13,7 @@ MAY_USE = {
     "base": set(),
     "protocol": {"base"},
     "jail": {"base"},
+    "observe": {"base"},
     "session": {"base", "protocol", "jail"},
     "profile": {"base", "jail", "session"},
     # Of the jail only its words: levels and verdicts.
@@ -28,7 +29,7 @@ HEAVY = {
     r"<seccomp\.h>": ("jail/filters/", "jail/seccomp_test.cpp"),
     r"<nlohmann/json\.hpp>": ("*.cpp",),
     r"<CLI/": ("cli/",),
-    r"<openssl/": ("protocol/",),
+    r"<openssl/": ("protocol/", "observe/"),
 }
 
 SOURCES = [path for path in CPP if path.parts[0] == "src"]

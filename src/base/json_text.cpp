@@ -1,12 +1,11 @@
 // Reading and writing the inside of JSON strings.
-#include "protocol/json_text.hpp"
+#include "base/json_text.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstring>
 
-#include "protocol/json_scan.hpp"
-
-namespace cellblock::protocol {
+namespace cellblock {
 
 bool is_plain(char c) {
     return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\';
@@ -120,4 +119,4 @@ std::string json_string(std::string_view text) {
     return out;
 }
 
-}  // namespace cellblock::protocol
+}  // namespace cellblock

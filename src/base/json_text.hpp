@@ -1,5 +1,5 @@
-// The inside of JSON strings: plain bytes, UTF-8 and its replacement. Shared by the scanner and the writer of
-// this module. Strings are where the bytes are (a 50 MB figure is one base64 string), so plain bytes are
+// JSON strings: plain bytes, UTF-8 and its replacement. Shared by all who write JSON and by the scanner of
+// messages. Strings are where the bytes are (a 50 MB figure is one base64 string), so plain bytes are
 // skipped sixteen at a time.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace cellblock::protocol {
+namespace cellblock {
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
@@ -29,4 +29,7 @@ Utf8Run utf8_run(const char* p, const char* end);
 /// Appends a code point that is no surrogate, at most U+10FFFF.
 void append_utf8(std::string& out, uint32_t code_point);
 
-}  // namespace cellblock::protocol
+/// `text` as a JSON string literal, quotes included. Bytes that are not UTF-8 become U+FFFD.
+std::string json_string(std::string_view text);
+
+}  // namespace cellblock

@@ -1,0 +1,38 @@
+// SHA-256, and how hashes are written in records: 64 lower-case hexadecimal digits.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace cellblock::observe {
+
+using Hash = std::array<unsigned char, 32>;
+
+std::string to_hex(std::span<const unsigned char> bytes);
+/// Exactly `out.size()` bytes, lower-case; false for everything else.
+bool from_hex(std::string_view text, std::span<unsigned char> out);
+
+/// One hash after the other; an object is used by one thread at a time.
+class Sha256 {
+  public:
+    Sha256();
+    ~Sha256();
+    Sha256(Sha256&&) noexcept;
+    Sha256& operator=(Sha256&&) noexcept;
+
+    void add(std::string_view bytes);
+    /// The hash of all that was added; the next add() begins anew.
+    Hash finish();
+    /// Of these bytes alone. Nothing may have been added.
+    Hash of(std::string_view bytes);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace cellblock::observe

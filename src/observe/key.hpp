@@ -1,0 +1,65 @@
+// The Ed25519 keys that sign checkpoints. The private key lies in a directory of the user's configuration,
+// which no jail shows; public keys lie beside it, one file for each key there ever was, and may be given to
+// anybody.
+//
+// KEYS/key.pem          private, PKCS #8, mode 0600
+// KEYS/<id>.pub.pem     public, SubjectPublicKeyInfo; the id is the first 16 hexadecimal digits of the
+// SHA-256 of the
+//                       raw public key
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace cellblock::observe {
+
+class SigningKey {
+  public:
+    /// Makes a key in `directory` (created with mode 0700). Fails when there is one, unless `replace`: the
+    /// public part of the old one is kept, so that its checkpoints can still be checked.
+    static Result<SigningKey> create(const std::string& directory, bool replace);
+    /// Nothing when there is none. A key that others can read or that cannot be read is an error.
+    static Result<std::optional<SigningKey>> load(const std::string& directory);
+
+    ~SigningKey();
+    SigningKey(SigningKey&&) noexcept;
+    SigningKey& operator=(SigningKey&&) noexcept;
+
+    [[nodiscard]] const std::string& id() const { return id_; }
+    /// 128 hexadecimal digits (RFC 8032).
+    [[nodiscard]] Result<std::string> sign(std::string_view message) const;
+
+  private:
+    struct Key;
+    SigningKey(std::unique_ptr<Key> key, std::string id);
+    std::unique_ptr<Key> key_;
+    std::string id_;
+};
+
+/// The public keys that are trusted.
+class PublicKeys {
+  public:
+    PublicKeys();
+    ~PublicKeys();
+    PublicKeys(PublicKeys&&) noexcept;
+    PublicKeys& operator=(PublicKeys&&) noexcept;
+
+    /// All of a keys directory; none when there is no such directory.
+    static Result<PublicKeys> load(const std::string& directory);
+    Result<void> add_file(const std::string& path);
+
+    [[nodiscard]] bool knows(const std::string& id) const;
+    [[nodiscard]] bool verify(const std::string& id, std::string_view message,
+                              std::string_view signature) const;
+
+  private:
+    struct Key;
+    std::map<std::string, std::unique_ptr<Key>> keys_;
+};
+
+}  // namespace cellblock::observe

@@ -1,0 +1,213 @@
+// Writing and reading the frame of a record.
+#include "observe/record.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <ctime>
+
+#include "base/check.hpp"
+#include "base/json_text.hpp"
+
+namespace cellblock::observe {
+namespace {
+
+constexpr std::string_view kBegin = "{\"v\":1,\"seq\":";
+static_assert(kRecordVersion == 1, "kBegin writes the version");
+constexpr std::string_view kPrev = ",\"prev\":\"";
+constexpr std::string_view kTime = "\",\"time\":\"";
+constexpr std::string_view kType = "\",\"type\":\"";
+constexpr std::string_view kHash = ",\"hash\":\"";
+constexpr std::string_view kEnd = "\"}";
+constexpr size_t kHashDigits = 2 * std::tuple_size_v<Hash>;
+constexpr size_t kTimeSize = std::string_view("2026-01-31T12:00:00.123456Z").size();
+/// A text is made at most so much longer by escapes: \u001b for one byte.
+constexpr size_t kMostExpansion = 6;
+/// How many names "cut" may hold; no type of record has so many members.
+constexpr size_t kMaxCut = 16;
+constexpr size_t kRoomForCut = kMaxCut * 32;
+
+bool is_hidden(uint32_t code_point) {
+    const auto within = [&](uint32_t first, uint32_t last) {
+        return code_point >= first && code_point <= last;
+    };
+    return within(0x7F, 0x9F) || code_point == 0x061C || within(0x200B, 0x200F) || within(0x2028, 0x202E) ||
+           within(0x2060, 0x2069) || code_point == 0xFEFF;
+}
+
+uint32_t code_point_of(std::string_view sequence) {
+    const auto byte = [&](size_t i) {
+        return static_cast<uint32_t>(static_cast<unsigned char>(sequence[i]));
+    };
+    if (sequence.size() == 1) return byte(0);
+    if (sequence.size() == 2) return (byte(0) & 0x1FU) << 6U | (byte(1) & 0x3FU);
+    return (byte(0) & 0x0FU) << 12U | (byte(1) & 0x3FU) << 6U | (byte(2) & 0x3FU);
+}
+
+void append_escape(std::string& out, uint32_t code_point) {
+    const std::array<unsigned char, 2> bytes{static_cast<unsigned char>(code_point >> 8U),
+                                             static_cast<unsigned char>(code_point & 0xFFU)};
+    out += "\\u" + to_hex(bytes);
+}
+
+// As much of the beginning as is whole UTF-8.
+std::string_view whole_prefix(std::string_view text, size_t most) {
+    size_t size = std::min(text.size(), most);
+    while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U)
+        --size;
+    return text.substr(0, size);
+}
+
+/// Takes `expected` from the front.
+bool take(std::string_view& text, std::string_view expected) {
+    if (!text.starts_with(expected)) return false;
+    text.remove_prefix(expected.size());
+    return true;
+}
+
+}  // namespace
+
+std::string to_text(Time time) {
+    const auto since = std::chrono::floor<std::chrono::microseconds>(time).time_since_epoch().count();
+    const std::time_t seconds = since / 1'000'000;
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    std::array<char, 64> text{};
+    const size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S.", &parts);
+    const std::string micros = std::to_string(1'000'000 + since % 1'000'000).substr(1);
+    return std::string(text.data(), size) + micros + "Z";
+}
+
+std::string quoted(std::string_view text) {
+    const std::string json = json_string(text);
+    // What is hidden begins with one of few bytes; most texts have none of them.
+    if (json.find_first_of("\x7F\xC2\xD8\xE2\xEF") == std::string::npos) return json;
+    std::string out;
+    out.reserve(json.size());
+    const char* const end = json.data() + json.size();
+    for (const char* p = json.data(); p != end;) {
+        const auto byte = static_cast<unsigned char>(*p);
+        const size_t size = byte < 0x80 ? 1 : utf8_run(p, end).size;
+        const std::string_view sequence(p, size);
+        if (size < 4 && is_hidden(code_point_of(sequence)))
+            append_escape(out, code_point_of(sequence));
+        else
+            out += sequence;
+        p += size;
+    }
+    return out;
+}
+
+void Members::add(std::string_view key, std::string_view json) {
+    if (body_.size() + key.size() + json.size() > kMaxMembers - kRoomForCut) {
+        cut_.emplace_back(key);
+        return;
+    }
+    body_ += ",\"";
+    body_ += key;
+    body_ += "\":";
+    body_ += json;
+}
+
+Members& Members::text(std::string_view key, std::string_view value, size_t most) {
+    std::string_view kept = whole_prefix(value, most);
+    std::string json = quoted(kept);
+    if (json.size() > most + 2) {
+        // Mostly escapes: so much less that it fits, whatever it is made of.
+        kept = whole_prefix(value, most / kMostExpansion);
+        json = quoted(kept);
+    }
+    if (kept.size() < value.size()) cut_.emplace_back(key);
+    add(key, json);
+    return *this;
+}
+
+Members& Members::integer(std::string_view key, int64_t value) {
+    add(key, std::to_string(value));
+    return *this;
+}
+
+Members& Members::flag(std::string_view key, bool value) {
+    add(key, value ? "true" : "false");
+    return *this;
+}
+
+Members& Members::list(std::string_view key, const std::vector<Members>& objects) {
+    static constexpr size_t kMaxList = 16 * 1024;
+    std::string json = "[";
+    for (const Members& object : objects) {
+        std::string members = object.body();
+        if (json.size() + members.size() > kMaxList) {
+            cut_.emplace_back(key);
+            break;
+        }
+        if (!members.empty()) members.erase(0, 1);
+        json += (json.size() > 1 ? ",{" : "{") + members + "}";
+    }
+    add(key, json + "]");
+    return *this;
+}
+
+std::string Members::body() const {
+    if (cut_.empty()) return body_;
+    std::string names;
+    for (size_t i = 0; i < std::min(cut_.size(), kMaxCut); ++i)
+        names += (i == 0 ? "\"" : ",\"") + cut_[i] + "\"";
+    return body_ + ",\"cut\":[" + names + "]";
+}
+
+Line format_record(const Position& previous, const Entry& entry, Sha256& sha) {
+    Line line;
+    line.position.seq = previous.seq + 1;
+    std::string& text = line.text;
+    text = kBegin;
+    text += std::to_string(line.position.seq);
+    text += kPrev;
+    text += to_hex(previous.hash);
+    text += kTime;
+    text += to_text(entry.time);
+    text += kType;
+    text += entry.type;
+    text += '"';
+    text += entry.members.body();
+    line.position.hash = sha.of(text);
+    text += kHash;
+    text += to_hex(line.position.hash);
+    text += kEnd;
+    text += '\n';
+    CHECK(text.size() <= kMaxRecord);
+    return line;
+}
+
+std::optional<Record> parse_record(std::string_view line) {
+    if (line.size() >= kMaxRecord) return {};
+    Record record;
+    std::string_view rest = line;
+    if (!take(rest, kBegin)) return {};
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), record.seq);
+    if (error != std::errc{} || rest.front() == '0') return {};
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    if (!take(rest, kPrev) || !from_hex(rest.substr(0, kHashDigits), record.prev)) return {};
+    rest.remove_prefix(kHashDigits);
+    if (!take(rest, kTime) || rest.size() < kTimeSize) return {};
+    record.time = rest.substr(0, kTimeSize);
+    rest.remove_prefix(kTimeSize);
+    if (!take(rest, kType)) return {};
+    record.type = rest.substr(0, rest.find('"'));
+    rest.remove_prefix(record.type.size());
+
+    const size_t tail = kHash.size() + kHashDigits + kEnd.size();
+    if (!rest.ends_with(kEnd) || rest.size() < 1 + tail) return {};
+    record.hashed = line.substr(0, line.size() - tail);
+    std::string_view hash = line.substr(record.hashed.size());
+    if (!take(hash, kHash) || !from_hex(hash.substr(0, kHashDigits), record.hash)) return {};
+    return record;
+}
+
+std::optional<Record> parse_intact(std::string_view line, Sha256& sha) {
+    auto record = parse_record(line);
+    if (record && sha.of(record->hashed) != record->hash) return {};
+    return record;
+}
+
+}  // namespace cellblock::observe
