@@ -45,6 +45,9 @@ inline constexpr size_t kMaxQuestion = 64 * 1024;
 inline constexpr int kMaxOpenQuestions = 64;
 /// Beyond its output limit a cell may still show this much of errors.
 inline constexpr uint64_t kErrorReserve = 1U << 20U;
+/// What a display, a result or an error counts at least, in bytes: front ends and batch tools keep an object
+/// for each, so a million tiny ones are not tiny.
+inline constexpr uint64_t kLeastDisplay = 1024;
 /// From an interrupt to the note that says what it waits for.
 inline constexpr std::chrono::milliseconds kInterruptPatience{1000};
 /// So many more interrupts after that note, none later than the window after the one before, stop the worker.

@@ -1,5 +1,7 @@
 // What a cell may put into the notebook. A browser that is given gigabytes of text dies, and with it what the
 // user has not saved; so beyond a limit output is left out, and the notebook says so. In the loop's thread.
+#include <algorithm>
+
 #include "protocol/json_scan.hpp"
 #include "session/session.hpp"
 
@@ -19,6 +21,8 @@ bool Session::fits(Output& output, std::string_view msg_type, uint64_t size) con
     // Comm messages are not output: widgets would break without them.
     if (!stream && msg_type != "display_data" && msg_type != "execute_result" && msg_type != "error")
         return true;
+    // Each of these stays as an object of its own in the front end, however small it is; text is joined.
+    if (!stream) size = std::max(size, kLeastDisplay);
     const bool room = size <= limit && output.shown <= limit - size;
     if (room && !(stream && output.streams_end)) {
         output.shown += size;

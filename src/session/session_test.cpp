@@ -848,7 +848,7 @@ TEST_F(SessionTest, AnInterruptThatIsHeardIsNotTold) {
 
 class OutputLimit : public SessionTest {
   protected:
-    static constexpr size_t kLimit = 1000;
+    static constexpr size_t kLimit = 10'000;
     // A stream message of exactly `size` bytes, metadata and content together.
     static std::string text(size_t size) {
         const std::string empty = R"({"name": "stdout", "text": ""})";
@@ -892,7 +892,7 @@ TEST_F(OutputLimit, TextEndsBeyondItAndTheCellSaysHowMuch) {
     run();
     EXPECT_EQ(count("xxx\"}"), 9U);
     EXPECT_EQ(count("To allow more, do this."), 1U);
-    EXPECT_TRUE(eventually_published("252 B of output in 3 messages were left out")) << published();
+    EXPECT_TRUE(eventually_published("2.0 KiB of output in 3 messages were left out")) << published();
 }
 
 TEST_F(OutputLimit, ABigDisplayIsLeftOutAloneAndErrorsAreShown) {
@@ -906,6 +906,17 @@ TEST_F(OutputLimit, ABigDisplayIsLeftOutAloneAndErrorsAreShown) {
     EXPECT_EQ(count("display_data {"), 0U);
     EXPECT_EQ(count("stream {\"msg_id\": \"m\"} {\"name\": \"stdout\""), 1U);
     EXPECT_EQ(count("error {"), 1U);
+}
+
+TEST_F(OutputLimit, ManyTinyDisplaysAreNotTiny) {
+    start_with([](Script& s, const std::string& id) {
+        for (size_t i = 0; i < kLimit / kLeastDisplay + 3; ++i) s.publish(id, "display_data", "{}");
+        for (int i = 0; i < 100; ++i) s.publish(id, "update_display_data", "{}");
+    });
+    run();
+    EXPECT_EQ(count("display_data {\"msg_id\"") - count("update_display_data {"), kLimit / kLeastDisplay);
+    EXPECT_EQ(count("update_display_data {"), 100U);
+    EXPECT_TRUE(eventually_published("in 3 messages were left out")) << published();
 }
 
 TEST_F(OutputLimit, CellsThatHaveEndedShareOne) {

@@ -29,6 +29,15 @@ def test_a_huge_display_is_left_out_and_the_cell_goes_on(small):
     assert "were left out" in cell.stderr
 
 
+def test_many_tiny_displays_are_not_tiny(small):
+    """A front end keeps an object for each of them."""
+    cell = small.run("for n in range(3000): display(n)", timeout=60)
+    assert len(cell.of_type("display_data")) == 1024
+    assert "were left out" in cell.stderr
+    updated = small.run("shown = display(0, display_id=True)\nfor n in range(3000): shown.update(n)", timeout=60)
+    assert len(updated.of_type("update_display_data")) == 3000 and updated.stderr == ""
+
+
 def test_the_error_of_a_flooding_cell_is_shown(small):
     cell = small.run("print('x' * 2_000_000)\n1/0")
     assert cell.ename == "ZeroDivisionError"
