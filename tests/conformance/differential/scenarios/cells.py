@@ -79,4 +79,6 @@ SCENARIOS = [
              "a = !echo {x}\na[0]"),
     scenario("late display after the cell", "import asyncio\nasync def later():\n    await asyncio.sleep(0.2); display('late')\n"
              "t = asyncio.ensure_future(later())", Pause(0.6), "1"),
+    scenario("nested event loops", "import asyncio, nest_asyncio2\nnest_asyncio2.apply()\nasyncio.run(asyncio.sleep(0, 'nested'))", "await asyncio.sleep(0, 'awaited')",
+             "asyncio.get_event_loop().run_until_complete(asyncio.sleep(0.01, 'until complete'))", fresh=True),
 ]
