@@ -19,6 +19,7 @@ constexpr std::array kCommands{
     Command{"list",      "show the installed kernels and whether they are healthy",               declare_list},
     Command{"uninstall", "remove an installed kernel",                                            declare_uninstall},
     Command{"doctor",    "say what this host can enforce, and what to do where it cannot",        declare_doctor},
+    Command{"profile",   "show the settings that a kernel would have, and where each comes from",  declare_profile},
     Command{"explain",   "show the jail's policy, row by row, with the reason of each",           declare_explain},
     Command{"delegate",  "as root: let a user's kernels have hard limits (cgroups)",              declare_delegate},
     Command{"kernel",    "run a kernel; front ends do this, through the installed kernelspec",    declare_kernel},

@@ -67,7 +67,8 @@ class Program : public testing::Test {
     fs::path root_;
     std::map<std::string, std::string> variables_;
     std::vector<jail::Probe> probes_{{jail::kFullJailProbe, jail::Probe::Status::ok, "made", ""},
-                                     {jail::kNamespacedJailProbe, jail::Probe::Status::ok, "made", ""}};
+                                     {jail::kNamespacedJailProbe, jail::Probe::Status::ok, "made", ""},
+                                     {jail::kLandlockProbe, jail::Probe::Status::ok, "ABI 6", ""}};
     std::ostringstream out_;
     std::ostringstream err_;
     const std::string user_kernels_ = "home/.local/share/jupyter/kernels";
@@ -108,10 +109,9 @@ TEST_F(Program, WrongUsageIsNamedWithStatusTwo) {
         {"not expected: list", {"list", "list"}},
         {"excludes", {"install", "--user", "--sys-prefix"}},
         {"--memory", {"install", "--memory", "4"}},
-        {"there is no profile \"x\"", {"install", "--profile", "x"}},
         {"--connection-file is required", {"kernel", "--python", "/usr/bin/python3"}},
         {"name", {"uninstall"}},
-        {"level", {"doctor", "--isolation", "x"}},
+        {"one of full, namespaced", {"doctor", "--isolation", "x"}},
     };
     for (const auto& [expected, arguments] : cases) {
         EXPECT_EQ(run(arguments), kUsage) << expected;
@@ -276,6 +276,64 @@ TEST_F(Program, DoctorReportsAnIncompleteInstallation) {
     const auto report = nlohmann::json::parse(out_.str());
     EXPECT_EQ(report["probes"].back()["name"], "installation");
     EXPECT_EQ(report["probes"].back()["status"], "missing");
+}
+
+TEST_F(Program, DoctorAnswersForAProfile) {
+    write("lib/cellblock_worker/__main__.py", "");
+    write("home/.config/cellblock/profiles/weak.toml",
+          "[isolation]\nlevel = \"namespaced\"\nlandlock = \"optional\"\n");
+    probes_[0].status = jail::Probe::Status::missing;
+    probes_[2].status = jail::Probe::Status::missing;
+    EXPECT_EQ(run({"doctor", "--profile", "strict"}), kFailed);
+    EXPECT_THAT(out_.str(), HasSubstr("the profile strict, which means --isolation full would not start"));
+    EXPECT_EQ(run({"doctor", "--profile", "weak"}), 0) << out_.str();
+    EXPECT_EQ(run({"doctor", "--profile", "weak", "--isolation", "full"}), kFailed);
+    EXPECT_EQ(run({"doctor", "--profile", "absent"}), kFailed);
+    EXPECT_THAT(err_.str(), HasSubstr("there is no profile \"absent\""));
+}
+
+TEST_F(Program, InstallChecksTheProfileAndRecordsIt) {
+    write("home/.config/cellblock/profiles/mine.toml", "profile = \"strict\"\nlimits.memory = \"1GiB\"\n");
+    ASSERT_EQ(run({"install", "--python", at("env/bin/python"), "--profile", "mine"}), 0) << err_.str();
+    EXPECT_THAT(out_.str(), HasSubstr("profile    mine"));
+    const auto argv = kernel_json(user_kernels_)["argv"].get<std::vector<std::string>>();
+    EXPECT_THAT(std::vector<std::string>(argv.begin() + 6, argv.end()), ElementsAre("--profile", "mine"));
+    EXPECT_EQ(run({"install", "--python", at("env/bin/python"), "--profile", "absent"}), kFailed);
+    EXPECT_THAT(err_.str(), AllOf(HasSubstr("there is no profile \"absent\""), HasSubstr("data-science")));
+    write("home/.config/cellblock/profiles/mine.toml", "limits.memroy = \"1GiB\"\n");
+    EXPECT_EQ(run({"install", "--python", at("env/bin/python"), "--profile", "mine"}), kFailed);
+    EXPECT_THAT(err_.str(),
+                HasSubstr("mine.toml:1:8: there is no key limits.memroy. Did you mean limits.memory?"));
+}
+
+TEST_F(Program, ProfileShowsWhereValuesComeFrom) {
+    write("home/.config/cellblock/cellblock.toml", "profile = \"data-science\"\n");
+    write("project/cellblock.toml", "[limits]\nmemory = \"1GiB\"\noutput = \"none\"\n");
+    ASSERT_EQ(run({"profile", "--directory", at("project"), "--json", "--processes", "100"}), 0)
+        << err_.str();
+    const auto report = nlohmann::json::parse(out_.str());
+    EXPECT_EQ(report["profile"], "data-science");
+    EXPECT_EQ(report["settings"]["limits.memory"]["value"], "1GiB");
+    EXPECT_EQ(report["settings"]["limits.memory"]["from"], at("project/cellblock.toml") + ":2:10");
+    EXPECT_EQ(report["settings"]["limits.processes"]["from"], "--processes");
+    EXPECT_EQ(report["settings"]["limits.wall_time"]["from"], "profile data-science");
+    EXPECT_THAT(report["notes"].dump(), HasSubstr("limits.output = none is not obeyed"));
+    ASSERT_EQ(run({"profile", "--directory", at("project")}), 0);
+    EXPECT_THAT(out_.str(), AllOf(HasSubstr("limits.memory"), HasSubstr("sha256:"), HasSubstr("note: ")));
+    EXPECT_EQ(run({"profile", "--directory", at("nowhere")}), kFailed);
+    EXPECT_EQ(run({"profile", "--notebook", at("nowhere.ipynb")}), kFailed);
+    ASSERT_EQ(run({"profile", "--print", "strict"}), 0);
+    EXPECT_THAT(out_.str(), HasSubstr("memory = \"512MiB\""));
+}
+
+TEST_F(Program, TheDocumentedSettingsAreThose) {
+    std::ostringstream page;
+    page << std::ifstream(CELLBLOCK_SOURCE_DIR "/docs/profiles.md").rdbuf();
+    ASSERT_EQ(run({"explain", "settings", "--markdown"}), 0);
+    // The page ends with the table, the output with an empty line.
+    EXPECT_NE((page.str() + "\n").find(out_.str()), std::string::npos)
+        << "docs/profiles.md must contain what \"cellblock explain settings --markdown\" prints:\n"
+        << out_.str();
 }
 
 TEST_F(Program, DelegateNamesAUserThatDoesNotExist) {

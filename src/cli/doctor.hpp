@@ -9,12 +9,19 @@
 
 namespace cellblock::cli {
 
-/// Would a jail of this level start?
-bool can_enforce(const std::vector<jail::Probe>& probes, jail::Level level);
+/// What is asked of the host.
+struct Demand {
+    jail::Level level = jail::Level::full;
+    jail::LandlockUse landlock = jail::LandlockUse::required;
+    std::string profile{};  ///< that says so; empty: none was named
+};
+
+/// Would such a jail start?
+bool can_enforce(const std::vector<jail::Probe>& probes, const Demand& demand);
 
 /// For people: a table, what to do, and which levels can be had.
-std::string diagnosis_text(const std::vector<jail::Probe>& probes, jail::Level asked);
+std::string diagnosis_text(const std::vector<jail::Probe>& probes, const Demand& asked);
 /// The same for programs.
-std::string diagnosis_json(const std::vector<jail::Probe>& probes, jail::Level asked);
+std::string diagnosis_json(const std::vector<jail::Probe>& probes, const Demand& asked);
 
 }  // namespace cellblock::cli

@@ -1,6 +1,7 @@
 // `cellblock doctor`: what this host can enforce, tried out and not guessed, with a way out where it cannot.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -8,7 +9,9 @@
 
 #include "cli/commands.hpp"
 #include "cli/doctor.hpp"
+#include "cli/profile_places.hpp"
 #include "cli/table.hpp"
+#include "profile/layers.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -16,7 +19,7 @@ namespace {
 using jail::Probe;
 
 struct Options {
-    jail::Level level = jail::Level::full;
+    profile::Arguments profile;
     bool json = false;
 };
 
@@ -48,17 +51,24 @@ std::vector<std::pair<std::string, std::string>> remedies(const std::vector<Prob
     return found;
 }
 
-}  // namespace
+constexpr std::array kLevels{jail::Level::full, jail::Level::namespaced};
 
-bool can_enforce(const std::vector<Probe>& probes, jail::Level level) {
-    const std::string_view name =
-        level == jail::Level::full ? jail::kFullJailProbe : jail::kNamespacedJailProbe;
+bool works(const std::vector<Probe>& probes, std::string_view name) {
     const auto found =
         std::find_if(probes.begin(), probes.end(), [&](const Probe& probe) { return probe.name == name; });
     return found != probes.end() && found->status != Probe::Status::missing;
 }
 
-std::string diagnosis_text(const std::vector<Probe>& probes, jail::Level asked) {
+}  // namespace
+
+bool can_enforce(const std::vector<Probe>& probes, const Demand& demand) {
+    const std::string_view name =
+        demand.level == jail::Level::full ? jail::kFullJailProbe : jail::kNamespacedJailProbe;
+    return works(probes, name) &&
+           (demand.landlock == jail::LandlockUse::optional || works(probes, jail::kLandlockProbe));
+}
+
+std::string diagnosis_text(const std::vector<Probe>& probes, const Demand& asked) {
     Table table({"PROBE", "STATUS", "FINDING"});
     for (const Probe& probe : probes)
         table.add({probe.name, std::string(jail::to_text(probe.status)), probe.finding});
@@ -66,21 +76,28 @@ std::string diagnosis_text(const std::vector<Probe>& probes, jail::Level asked) 
     text += "\n";
     for (const auto& [remedy, names] : remedies(probes)) text += names + ": " + remedy + "\n\n";
     std::string levels;
-    for (const jail::Level level : {jail::Level::full, jail::Level::namespaced})
-        if (can_enforce(probes, level))
+    for (const jail::Level level : kLevels)
+        if (can_enforce(probes, {level, asked.landlock, ""}))
             levels += (levels.empty() ? "" : ", ") + std::string(jail::to_text(level));
     text += "Isolation levels that this host can enforce: " + (levels.empty() ? "none" : levels) + ".\n";
+    if (asked.landlock == jail::LandlockUse::optional && !works(probes, jail::kLandlockProbe))
+        text += "Jails are degraded here: there is no Landlock, and the profile does without.\n";
     if (!can_enforce(probes, asked))
-        text += "A kernel with --isolation " + std::string(jail::to_text(asked)) + " would not start here.\n";
+        text += "A kernel with " +
+                (asked.profile.empty() ? "" : "the profile " + asked.profile + ", which means ") +
+                "--isolation " + std::string(jail::to_text(asked.level)) + " would not start here.\n";
     return text;
 }
 
-std::string diagnosis_json(const std::vector<Probe>& probes, jail::Level asked) {
+std::string diagnosis_json(const std::vector<Probe>& probes, const Demand& asked) {
     nlohmann::ordered_json report;
-    report["isolation"] = jail::to_text(asked);
+    if (!asked.profile.empty()) report["profile"] = asked.profile;
+    report["isolation"] = jail::to_text(asked.level);
+    report["landlock"] = asked.landlock == jail::LandlockUse::required ? "required" : "optional";
     report["enforceable"] = can_enforce(probes, asked);
-    for (const jail::Level level : {jail::Level::full, jail::Level::namespaced})
-        report["levels"][std::string(jail::to_text(level))] = can_enforce(probes, level);
+    for (const jail::Level level : kLevels)
+        report["levels"][std::string(jail::to_text(level))] =
+            can_enforce(probes, {level, asked.landlock, ""});
     report["probes"] = nlohmann::ordered_json::array();
     for (const Probe& probe : probes)
         report["probes"].push_back({{"name", probe.name},
@@ -91,25 +108,31 @@ std::string diagnosis_json(const std::vector<Probe>& probes, jail::Level asked) 
 }
 
 Action declare_doctor(CLI::App& app, const Context& context) {
-    app.footer("The exit status is 0 when the level can be enforced, else 1.");
+    app.footer("The exit status is 0 when a kernel with these settings would start, else 1.");
     auto options = std::make_shared<Options>();
+    const profile::Setting& level = *profile::find_setting("isolation.level");
     app.add_option_function<std::string>(
-           "--isolation",
-           [options](const std::string& text) {
-               const auto level = jail::parse_level(text);
-               if (!level) throw CLI::ValidationError("--isolation", level.error().sentence());
-               options->level = *level;
+           std::string(level.flag),
+           [options, &level](const std::string& text) {
+               session::LaunchOptions checked;
+               if (const auto applied = profile::apply(level, text, checked); !applied)
+                   throw CLI::ValidationError(std::string(level.flag), applied.error().sentence());
+               options->profile.settings.emplace_back(&level, text);
            },
-           "the level that is asked for: full or namespaced (default: full)")
+           "the level that is asked for: full or namespaced (default: the profile's)")
         ->type_name("LEVEL");
+    app.add_option("--profile", options->profile.profile,
+                   "the profile that is asked for, by name or path (default: what the configuration says)")
+        ->type_name("NAME");
     app.add_flag("--json", options->json, "print JSON");
     return [options, &context]() -> Result<int> {
+        const profile::Effective effective = TRY(profile::resolve(host_places(context), options->profile));
+        const Demand asked{effective.options.level, effective.options.landlock, options->profile.profile};
         std::vector<Probe> probes = context.probe_host();
         const Probe installation = probe_installation(context);
         probes.push_back(installation);
-        context.out << (options->json ? diagnosis_json(probes, options->level)
-                                      : diagnosis_text(probes, options->level));
-        const bool good = can_enforce(probes, options->level) && installation.status == Probe::Status::ok;
+        context.out << (options->json ? diagnosis_json(probes, asked) : diagnosis_text(probes, asked));
+        const bool good = can_enforce(probes, asked) && installation.status == Probe::Status::ok;
         return good ? 0 : kFailed;
     };
 }

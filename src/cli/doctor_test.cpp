@@ -21,39 +21,50 @@ std::vector<Probe> host(Probe::Status full, Probe::Status namespaced) {
 
 TEST(Doctor, ALevelIsEnforceableWhenItsJailCouldBeMade) {
     const auto probes = host(Probe::Status::missing, Probe::Status::ok);
-    EXPECT_FALSE(can_enforce(probes, jail::Level::full));
-    EXPECT_TRUE(can_enforce(probes, jail::Level::namespaced));
-    EXPECT_TRUE(can_enforce(host(Probe::Status::degraded, Probe::Status::ok), jail::Level::full));
+    EXPECT_FALSE(can_enforce(probes, {jail::Level::full}));
+    EXPECT_TRUE(can_enforce(probes, {jail::Level::namespaced}));
+    EXPECT_TRUE(can_enforce(host(Probe::Status::degraded, Probe::Status::ok), {jail::Level::full}));
 }
 
 TEST(Doctor, AProbeThatWasNotMadeEnforcesNothing) {
-    EXPECT_FALSE(can_enforce({}, jail::Level::full));
-    EXPECT_FALSE(can_enforce({}, jail::Level::namespaced));
+    EXPECT_FALSE(can_enforce({}, {jail::Level::full}));
+    EXPECT_FALSE(can_enforce({}, {jail::Level::namespaced}));
 }
 
 TEST(Doctor, TheTextSaysWhatToDo) {
     const std::string text =
-        diagnosis_text(host(Probe::Status::missing, Probe::Status::ok), jail::Level::full);
+        diagnosis_text(host(Probe::Status::missing, Probe::Status::ok), {jail::Level::full});
     EXPECT_THAT(text, HasSubstr("Landlock: Use Linux 6.2 or newer."));
     EXPECT_THAT(text, HasSubstr("can enforce: namespaced."));
     EXPECT_THAT(text, HasSubstr("--isolation full would not start here"));
-    EXPECT_THAT(diagnosis_text(host(Probe::Status::ok, Probe::Status::ok), jail::Level::full),
+    EXPECT_THAT(diagnosis_text(host(Probe::Status::ok, Probe::Status::ok), {jail::Level::full}),
                 Not(HasSubstr("would not start")));
-    EXPECT_THAT(diagnosis_text(host(Probe::Status::missing, Probe::Status::missing), jail::Level::full),
+    EXPECT_THAT(diagnosis_text(host(Probe::Status::missing, Probe::Status::missing), {jail::Level::full}),
                 HasSubstr("can enforce: none."));
+}
+
+TEST(Doctor, WithoutLandlockOnlyWhoDoesWithoutCanStart) {
+    auto probes = host(Probe::Status::ok, Probe::Status::ok);
+    probes[0].status = Probe::Status::missing;
+    const Demand relaxed{jail::Level::full, jail::LandlockUse::optional, "mine"};
+    EXPECT_FALSE(can_enforce(probes, {jail::Level::full}));
+    EXPECT_TRUE(can_enforce(probes, relaxed));
+    EXPECT_THAT(diagnosis_text(probes, {jail::Level::full}), HasSubstr("can enforce: none."));
+    EXPECT_THAT(diagnosis_text(probes, relaxed), HasSubstr("Jails are degraded here: there is no Landlock"));
+    EXPECT_EQ(nlohmann::json::parse(diagnosis_json(probes, relaxed))["landlock"], "optional");
 }
 
 TEST(Doctor, ARemedyForTwoProbesIsSaidOnce) {
     auto probes = host(Probe::Status::missing, Probe::Status::ok);
     probes[0].remedy = probes[2].remedy;
-    EXPECT_THAT(diagnosis_text(probes, jail::Level::full),
+    EXPECT_THAT(diagnosis_text(probes, {jail::Level::full}),
                 HasSubstr("\n\nLandlock, " + std::string(jail::kFullJailProbe) +
                           ": Run cellblock delegate.\n\nIsolation"));
 }
 
 TEST(Doctor, TheJsonSaysTheSame) {
     const auto report = nlohmann::json::parse(
-        diagnosis_json(host(Probe::Status::missing, Probe::Status::ok), jail::Level::namespaced));
+        diagnosis_json(host(Probe::Status::missing, Probe::Status::ok), {jail::Level::namespaced}));
     EXPECT_EQ(report["isolation"], "namespaced");
     EXPECT_EQ(report["enforceable"], true);
     EXPECT_EQ(report["levels"]["full"], false);

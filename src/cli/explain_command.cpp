@@ -7,6 +7,8 @@
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
 #include "jail/policy/tables.hpp"
+#include "profile/settings.hpp"
+#include "session/environment.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -47,8 +49,42 @@ std::string plain(const jail::policy::Table& table) {
     return table.title + "\n" + table.about + "\n\n" + shown.text() + "\n";
 }
 
+jail::policy::Table environment() {
+    jail::policy::Table table{"environment",
+                              "Environment variables of the worker",
+                              "Nothing else of the kernel process's environment comes inside, unless the "
+                              "settings environment.pass or "
+                              "environment.set name it.",
+                              {"variable", "value", "why"},
+                              {}};
+    for (const session::VariableRow& row : session::environment_rows())
+        table.rows.push_back({std::string(row.name), std::string(row.what), std::string(row.reason)});
+    return table;
+}
+
+jail::policy::Table settings() {
+    jail::policy::Table table{"settings",
+                              "Settings",
+                              "Keys of profiles, and the options of \"cellblock kernel\" and \"cellblock "
+                              "install\" that mean the same.",
+                              {"key", "option", "what can be written", "default", "tighter", "meaning"},
+                              {}};
+    for (const profile::Setting& setting : profile::settings())
+        table.rows.push_back({std::string(setting.key), std::string(setting.flag), profile::expected(setting),
+                              profile::default_of(setting), profile::tighter(setting),
+                              std::string(setting.meaning)});
+    return table;
+}
+
+std::vector<jail::policy::Table> all_tables() {
+    auto tables = jail::policy::tables(jail::Level::full, jail::Limits{});
+    tables.push_back(environment());
+    tables.push_back(settings());
+    return tables;
+}
+
 Result<int> explain(const ExplainOptions& options, const Context& context) {
-    const auto tables = jail::policy::tables(jail::Level::full, jail::Limits{});
+    const auto tables = all_tables();
     const bool known =
         options.table.empty() || std::any_of(tables.begin(), tables.end(),
                                              [&](const auto& table) { return table.name == options.table; });
@@ -74,8 +110,8 @@ Action declare_explain(CLI::App& app, const Context& context) {
     app.footer("Examples:\n  cellblock explain | less\n  cellblock explain refused-calls");
     auto options = std::make_shared<ExplainOptions>();
     app.add_option("table", options->table,
-                   "only this one: files, proc, landlock, calls, refused-calls, arguments, rlimits, quotas "
-                   "or self-test")
+                   "only this one: files, devices, proc, landlock, calls, refused-calls, arguments, rlimits, "
+                   "quotas, self-test, environment or settings")
         ->type_name("TABLE");
     app.add_flag("--markdown", options->markdown, "for a page of documentation");
     return [options, &context] { return explain(*options, context); };

@@ -14,6 +14,7 @@
 #include "cli/jupyter_paths.hpp"
 #include "cli/kernel_options.hpp"
 #include "cli/kernelspec.hpp"
+#include "cli/profile_places.hpp"
 #include "session/python_env.hpp"
 
 namespace cellblock::cli {
@@ -31,7 +32,7 @@ struct Options {
     std::string prefix;
     std::string name = "cellblock";
     std::string display_name = "Python (sandboxed)";
-    std::string isolation{jail::to_text(session::LaunchOptions{}.level)};
+    profile::Arguments profile;
     std::vector<std::string> kernel_options;    // "--memory", "4GiB", …
     std::vector<std::string> kernel_arguments;  // of --kernel-arg
 };
@@ -90,10 +91,9 @@ void compile_worker(const session::PythonEnvironment& python, const Context& con
         << (compiled ? compiled->output : compiled.error().sentence()) << "\n";
 }
 
-void warn_if_not_enforceable(const Options& options, const Context& context) {
-    const auto level = jail::parse_level(options.isolation);
-    if (level && can_enforce(context.probe_host(), *level)) return;
-    context.err << "warning: this host cannot enforce the isolation level \"" << options.isolation
+void warn_if_not_enforceable(const session::LaunchOptions& settings, const Context& context) {
+    if (can_enforce(context.probe_host(), {settings.level, settings.landlock, ""})) return;
+    context.err << "warning: this host cannot enforce the isolation level \"" << jail::to_text(settings.level)
                 << "\", so the kernel will refuse to start. \"cellblock doctor\" says what is missing.\n";
 }
 
@@ -112,23 +112,27 @@ Result<int> install(const Options& options, const Context& context) {
     for (const std::string& warning : python.warnings) context.err << "warning: " << warning << "\n";
     TRY(session::require_ipython(python));
 
+    const profile::Effective effective = TRY(profile::resolve(host_places(context), options.profile));
+    for (const std::string& note : effective.notes) context.err << "warning: " << note << "\n";
+
     Kernelspec kernelspec;
     kernelspec.argv = kernel_argv(options, python, context);
     TRY(check_kernel_arguments({kernelspec.argv.begin() + 2, kernelspec.argv.end()}));
     kernelspec.display_name = options.display_name;
     kernelspec.version = kVersion;
-    kernelspec.isolation = options.isolation;
+    kernelspec.isolation = jail::to_text(effective.options.level);
     kernelspec.python = python.interpreter;
     kernelspec.debugger = has_debugpy(python);
     const std::string directory = TRY(kernels_directory(options, python, context)) + "/" + options.name;
     TRY(write_kernelspec(directory, context.library_directory + "/kernelspec", kernelspec));
     compile_worker(python, context);
-    warn_if_not_enforceable(options, context);
+    warn_if_not_enforceable(effective.options, context);
 
     context.out << "Installed the kernel \"" << options.name << "\" in " << directory << "\n"
                 << "  Python     " << python.interpreter << " (" << python.version << ", IPython "
                 << (python.ipython_version.empty() ? "of unknown version" : python.ipython_version) << ")\n"
-                << "  isolation  " << options.isolation << "\n"
+                << "  profile    " << effective.profile << "\n"
+                << "  isolation  " << kernelspec.isolation << "\n"
                 << "Front ends show it as \"" << options.display_name << "\".\n";
     return 0;
 }
@@ -173,9 +177,16 @@ Action declare_install(CLI::App& app, const Context& context) {
         app, recorded,
         [options, record](const profile::Setting& setting, const std::string& text) {
             record(setting.flag, text);
-            if (setting.key == "isolation.level") options->isolation = text;
+            options->profile.settings.emplace_back(&setting, text);
         },
-        [record](const std::string& text) { record("--profile", text); });
+        [options, record](const std::string& named) {
+            // Front ends start the kernel elsewhere.
+            std::error_code error;
+            const std::string name =
+                named.find('/') == std::string::npos ? named : fs::absolute(named, error).string();
+            record("--profile", name);
+            options->profile.profile = name;
+        });
     app.add_option("--kernel-arg", options->kernel_arguments,
                    "any other argument for \"cellblock kernel\" or IPython, as it is; may be repeated: "
                    "--kernel-arg=--InteractiveShell.colors=NoColor")

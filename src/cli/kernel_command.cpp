@@ -7,6 +7,7 @@
 #include "cli/ipython_arguments.hpp"
 #include "cli/kernel_options.hpp"
 #include "kernel/kernel_main.hpp"
+#include "profile/layers.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -28,27 +29,32 @@ Result<void> check_spelling(const std::vector<std::string>& arguments) {
     return {};
 }
 
-using Options = std::shared_ptr<kernel::KernelOptions>;
+struct KernelArguments {
+    kernel::KernelOptions kernel;
+    profile::Arguments profile;
+};
+using Options = std::shared_ptr<KernelArguments>;
 
 Options declare(CLI::App& app) {
     app.footer(
         "Further arguments are ipykernel's: those for IPython are passed to it in the jail,\n"
         "for example --InteractiveShell.colors=NoColor or --ext autoreload.");
     app.allow_extras();
-    auto options = std::make_shared<kernel::KernelOptions>();
-    app.add_option("-f,--connection-file", options->connection_file,
+    auto options = std::make_shared<KernelArguments>();
+    app.add_option("-f,--connection-file", options->kernel.connection_file,
                    "connection file that the front end wrote")
         ->required()
         ->type_name("FILE");
-    app.add_option("--python", options->launch.python, "interpreter of the environment that cells run in")
+    app.add_option("--python", options->kernel.launch.python,
+                   "interpreter of the environment that cells run in")
         ->required()
         ->type_name("PATH");
     declare_kernel_options(
         app, "Settings of the jail",
         [options](const profile::Setting& setting, const std::string& text) {
-            profile::apply(setting, text, options->launch).value();  // checked just before
+            options->profile.settings.emplace_back(&setting, text);
         },
-        [](const std::string&) {});
+        [options](const std::string& name) { options->profile.profile = name; });
     return options;
 }
 
@@ -75,9 +81,18 @@ Action declare_kernel(CLI::App& app, const Context& context) {
     const Options options = declare(app);
     return [options, &app, &context]() -> Result<int> {
         const IPythonArguments arguments = TRY(read_further_arguments(app.remaining()));
-        for (const std::string& note : arguments.notes) context.err << "note: " << note << "\n";
-        options->launch.worker_arguments = arguments.passed;
-        return kernel::run_kernel(*options);
+        profile::Effective effective =
+            TRY(profile::resolve(profile::places_of(context.variable), options->profile));
+        for (const auto& notes : {arguments.notes, effective.notes})
+            for (const std::string& note : notes) context.err << "note: " << note << "\n";
+
+        session::LaunchOptions launch = std::move(effective.options);
+        launch.python = options->kernel.launch.python;
+        launch.worker_arguments = arguments.passed;
+        kernel::KernelOptions kernel = options->kernel;
+        kernel.launch = std::move(launch);
+        kernel.profile = {effective.profile, effective.digest, std::move(effective.notes)};
+        return kernel::run_kernel(kernel);
     };
 }
 

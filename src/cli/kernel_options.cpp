@@ -28,16 +28,10 @@ void declare_kernel_options(
             ->type_name(std::string(setting.value))
             ->group(group);
     };
-    app.add_option_function<std::string>(
-           std::string(kProfileFlag),
-           [take_profile](const std::string& text) {
-               if (text != "default")
-                   throw CLI::ValidationError(
-                       std::string(kProfileFlag),
-                       "there is no profile \"" + text + "\"; the only one is \"default\"");
-               take_profile(text);
-           },
-           "named set of settings; \"default\" is the only one (default: default)")
+    app.add_option_function<std::string>(std::string(kProfileFlag), take_profile,
+                                         "settings to start from: default, strict, data-science, one of your "
+                                         "own, or a file's path (default: "
+                                         "default)")
         ->type_name("NAME")
         ->group(group);
     for (const profile::Setting& setting : profile::settings()) {

@@ -239,7 +239,8 @@ void run_child(ChildPlan& plan) {
     setup.step(Step::drop_capabilities, drop_capabilities);
     setup.step(Step::no_new_privileges, forbid_new_privileges);
     // It forbids mounts, so all of them are made.
-    setup.step(Step::landlock, [](ChildPlan&, const char*& detail) { return enter_landlock(detail); });
+    setup.step(Step::landlock,
+               [](ChildPlan& p, const char*& detail) { return p.landlock ? enter_landlock(detail) : 0; });
     // Last: the filter forbids what the steps above needed.
     setup.step(Step::system_calls, load_filter);
     setup.step(Step::self_test, run_self_test);

@@ -32,6 +32,7 @@ struct ChildPlan {
     std::string name;
     View view;
     std::vector<policy::ResourceLimit> limits;
+    bool landlock = true;  ///< false: the host has none, and the plan does without
     dev_t host_root_device = 0;
     ino_t host_root_inode = 0;
     pid_t parent_pid = 0;

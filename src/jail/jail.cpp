@@ -16,6 +16,7 @@
 #include "jail/cgroup.hpp"
 #include "jail/denials.hpp"
 #include "jail/init_process.hpp"
+#include "jail/landlock.hpp"
 #include "jail/process_tree.hpp"
 #include "jail/raw.hpp"
 #include "jail/start.hpp"
@@ -89,6 +90,8 @@ Result<ChildPlan> prepare(const Plan& plan, const Identity& identity, const Faul
     child.name = plan.name;
     child.view = TRY(compile_view(plan, identity));
     child.limits = policy::resource_limits(plan.level, plan.limits);
+    // Decided here and not by what the child sees: a call that fails there for another reason is an error.
+    child.landlock = plan.landlock == LandlockUse::required || landlock_abi() > 0;
     struct stat root {};
     if (::stat("/", &root) != 0) return errno_error("look at /");
     child.host_root_device = root.st_dev;
@@ -130,10 +133,11 @@ pid_t pid_of(int pidfd) {
 
 class NativeJail final : public Jail {
   public:
-    NativeJail(const Plan& plan, const Identity& identity, std::unique_ptr<Cgroup> cgroup,
+    NativeJail(const Plan& plan, bool has_landlock, const Identity& identity, std::unique_ptr<Cgroup> cgroup,
                std::unique_ptr<InitProcess> init, std::vector<UniqueFd> view_contexts,
                std::unique_ptr<DenialWatch> denials, UniqueFd readiness, UniqueFd pending)
         : level_(plan.level),
+          has_landlock_(has_landlock),
           limits_(plan.limits),
           identity_(identity),
           cgroup_(std::move(cgroup)),
@@ -215,6 +219,7 @@ class NativeJail final : public Jail {
 
     pid_t worker_pid() const override { return worker_pid_; }
     Level level() const override { return level_; }
+    bool has_landlock() const override { return has_landlock_; }
     const Limits& limits() const override { return limits_; }
 
   private:
@@ -288,6 +293,7 @@ class NativeJail final : public Jail {
     }
 
     const Level level_;
+    const bool has_landlock_;
     const Limits limits_;
     const Identity identity_;
     // Destroyed from the bottom up: the processes end before their cgroup is removed.
@@ -359,8 +365,8 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     UniqueFd pending = TRY(sys::event_fd());
     TRY(watch(readiness.get(), init->control_fd()));
     TRY(watch(readiness.get(), pending.get()));
-    return std::unique_ptr<Jail>(new NativeJail(plan, identity, std::move(cgroup), std::move(init),
-                                                std::move(view_contexts), std::move(denials),
+    return std::unique_ptr<Jail>(new NativeJail(plan, child_plan.landlock, identity, std::move(cgroup),
+                                                std::move(init), std::move(view_contexts), std::move(denials),
                                                 std::move(readiness), std::move(pending)));
 }
 

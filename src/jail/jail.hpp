@@ -42,6 +42,12 @@ enum class Level {
 std::string_view to_text(Level level);
 Result<Level> parse_level(std::string_view text);
 
+/// What happens where the host's kernel has no Landlock.
+enum class LandlockUse {
+    required,  ///< no jail
+    optional,  ///< a jail without this second lock; Jail::has_landlock() says so
+};
+
 /// Hard bounds of one jail. Zero is never "unlimited": start() refuses it.
 struct Limits {
     Bytes memory = 2_GiB;             ///< whole process tree, page cache and tmpfs included
@@ -64,6 +70,7 @@ struct Mount {
 /// Everything that start() needs. `mounts` name absolute paths without "..".
 struct Plan {
     Level level = Level::full;
+    LandlockUse landlock = LandlockUse::required;
     Limits limits;
     std::vector<Mount> mounts;  ///< in addition to the base system of policy/mounts
     std::string name;           ///< host name inside; [a-z0-9-]{1,32}
@@ -149,6 +156,7 @@ class Jail {
     [[nodiscard]] virtual pid_t worker_pid() const = 0;
     /// What is really in force, for banners, replies and audit.
     [[nodiscard]] virtual Level level() const = 0;
+    [[nodiscard]] virtual bool has_landlock() const { return true; }
     [[nodiscard]] virtual const Limits& limits() const = 0;
 
   protected:

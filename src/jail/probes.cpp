@@ -76,8 +76,8 @@ Probe probe_filter() {
 
 Probe probe_landlock() {
     const int abi = landlock_abi();
-    if (abi == 0) return failed("Landlock", step_error(Step::landlock, EOPNOTSUPP, ""));
-    return {"Landlock", Probe::Status::ok, "ABI " + std::to_string(abi), ""};
+    if (abi == 0) return failed(kLandlockProbe, step_error(Step::landlock, EOPNOTSUPP, ""));
+    return {kLandlockProbe, Probe::Status::ok, "ABI " + std::to_string(abi), ""};
 }
 
 Probe probe_core_dumps() {
@@ -100,6 +100,7 @@ Probe probe_core_dumps() {
 Probe probe_jail(const char* name, Level level) {
     Plan plan;
     plan.level = level;
+    plan.landlock = LandlockUse::optional;  // has a probe of its own
     plan.name = "doctor";
     // Every kernel shows directories, and not every host can: docs/adr/0007.
     auto directory = sys::TempDir::create("cellblock-doctor-");

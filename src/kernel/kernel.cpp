@@ -21,8 +21,10 @@ std::string user_name() {
 }  // namespace
 
 Result<std::unique_ptr<Kernel>> Kernel::create(const protocol::ConnectionFile& connection,
-                                               session::Config config, EventLoop& loop) {
+                                               session::Config config, ProfileInForce profile,
+                                               EventLoop& loop) {
     std::unique_ptr<Kernel> kernel(new Kernel(loop));
+    kernel->profile_ = std::move(profile);
     kernel->connection_ = connection;
     kernel->front_ = TRY(ZmqFront::bind(connection, loop, *kernel, kernel->headers_));
     kernel->session_ = TRY(session::Session::start(std::move(config), loop, *kernel));
@@ -59,7 +61,8 @@ int Kernel::run() {
 void Kernel::wait_for_worker() {
     auto info = session_->wait_ready();
     if (ending_) return;
-    auto content = info ? kernel_info_content(*info, session_->level()) : std::move(info).error();
+    auto content =
+        info ? kernel_info_content(*info, session_->isolation(), profile_) : std::move(info).error();
     if (!content) {
         std::fprintf(stderr, "cellblock: %s\n", content.error().sentence().c_str());
         exit_status_ = 1;

@@ -11,6 +11,7 @@
 
 #include "kernel/control_turns.hpp"
 #include "kernel/executor.hpp"
+#include "kernel/replies.hpp"
 #include "kernel/subshells.hpp"
 #include "kernel/usage.hpp"
 #include "kernel/zmq_front.hpp"
@@ -31,7 +32,8 @@ class Kernel final : private FrontListener, private session::Host, private Reque
   public:
     /// Binds the sockets and starts the jail with the worker. Nothing is left behind on error.
     static Result<std::unique_ptr<Kernel>> create(const protocol::ConnectionFile& connection,
-                                                  session::Config config, EventLoop& loop);
+                                                  session::Config config, ProfileInForce profile,
+                                                  EventLoop& loop);
     ~Kernel();
 
     /// Serves until a shutdown_request or terminate(). The value is the process's exit status.
@@ -87,6 +89,7 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     EventLoop& loop_;
     protocol::HeaderFactory headers_;
     protocol::ConnectionFile connection_;
+    ProfileInForce profile_;
     std::unique_ptr<ZmqFront> front_;
     std::unique_ptr<session::Session> session_;
     std::unique_ptr<LoopTimer> exit_timer_;  // after a cell's exit()

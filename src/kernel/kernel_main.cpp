@@ -66,7 +66,7 @@ Result<int> serve(const KernelOptions& options) {
     const UniqueFd parent = TRY(open_parent());
     // The loop outlives everything that is registered with it.
     const auto loop = TRY(EventLoop::create());
-    auto created = Kernel::create(connection, std::move(config), *loop);
+    auto created = Kernel::create(connection, std::move(config), options.profile, *loop);
     if (!created) return std::move(created).error().context("start a kernel for " + options.connection_file);
     const auto kernel = *std::move(created);
     loop->watch(signals.get(), EPOLLIN, [&](uint32_t) { on_signal(signals.get(), *kernel); });

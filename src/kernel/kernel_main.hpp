@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "kernel/replies.hpp"
 #include "session/launch.hpp"
 
 namespace cellblock::kernel {
@@ -10,6 +11,7 @@ namespace cellblock::kernel {
 struct KernelOptions {
     std::string connection_file;
     session::LaunchOptions launch;
+    ProfileInForce profile;
 };
 
 /// Serves until the kernel is shut down, its parent (JPY_PARENT_PID) is gone, or SIGTERM. Errors are one

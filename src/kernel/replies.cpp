@@ -36,6 +36,28 @@ constexpr std::array kRoutes{
 };
 // clang-format on
 
+std::string banner_of_jail(const session::Isolation& isolation, const ProfileInForce& profile) {
+    std::string text = "Cellblock " + std::string(kVersion) + ": cells run in a jail (isolation level " +
+                       std::string(to_text(isolation.level)) + ", profile " + profile.name +
+                       "): no network, no home directory, limited memory.\n";
+    if (!isolation.landlock)
+        text += "The isolation is degraded: this host has no Landlock, and the profile does without.\n";
+    for (const std::string& note : profile.notes) text += "Note: " + note + ".\n";
+    // Notes have paths of others in them, and consoles print the banner as it is.
+    for (char& c : text)
+        if ((static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7F) c = '?';
+    return text;
+}
+
+std::string jail_info(const session::Isolation& isolation, const ProfileInForce& profile) {
+    std::string notes;
+    for (const std::string& note : profile.notes) notes += (notes.empty() ? "" : ", ") + json_string(note);
+    return "{\"isolation\": " + json_string(to_text(isolation.level)) +
+           ", \"landlock\": " + (isolation.landlock ? "true" : "false") +
+           ", \"profile\": " + json_string(profile.name) +
+           ", \"profile_digest\": " + json_string(profile.digest) + ", \"notes\": [" + notes + "]}";
+}
+
 }  // namespace
 
 const Route& route_of(std::string_view msg_type) {
@@ -44,21 +66,22 @@ const Route& route_of(std::string_view msg_type) {
     return kRoutes.back();
 }
 
-Result<std::string> kernel_info_content(const std::string& worker_info, jail::Level level) {
+Result<std::string> kernel_info_content(const std::string& worker_info, const session::Isolation& isolation,
+                                        const ProfileInForce& profile) {
     const auto members = TRY(protocol::scan_object(worker_info));
     const auto member = [&](std::string_view key, std::string_view otherwise) {
         return std::string(protocol::find_member(members, key).value_or(otherwise));
     };
     std::string banner = protocol::as_string(member("banner", "\"\"")).value_or("");
-    banner += "Cellblock " + std::string(kVersion) + ": cells run in a jail (isolation level " +
-              std::string(to_text(level)) + "): no network, no home directory, limited memory.\n";
+    banner += banner_of_jail(isolation, profile);
     const bool debugger = protocol::as_bool(member("debugger", "false")).value_or(false);
     return "{\"status\": \"ok\", \"protocol_version\": \"5.5\", \"implementation\": \"cellblock\", "
            "\"implementation_version\": " +
            json_string(kVersion) + ", \"language_info\": " + member("language_info", "{}") +
            ", \"banner\": " + json_string(banner) + ", \"help_links\": " + member("help_links", "[]") +
            ", \"debugger\": " + (debugger ? "true" : "false") +
-           ", \"supported_features\": [\"kernel subshells\"" + (debugger ? ", \"debugger\"" : "") + "]}";
+           ", \"supported_features\": [\"kernel subshells\"" + (debugger ? ", \"debugger\"" : "") +
+           "], \"cellblock\": " + jail_info(isolation, profile) + "}";
 }
 
 std::string shutdown_content(bool restart) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "jail/jail.hpp"
@@ -30,8 +31,17 @@ struct Route {
 /// The row for a message type; the last row is for unknown ones.
 const Route& route_of(std::string_view msg_type);
 
-/// kernel_info_reply. `worker_info` is the info object of the worker's hello.
-Result<std::string> kernel_info_content(const std::string& worker_info, jail::Level level);
+/// The profile that the kernel's settings come from.
+struct ProfileInForce {
+    std::string name = "default";
+    std::string digest;              ///< over all settings as they hold
+    std::vector<std::string> notes;  ///< sentences: what was asked for and is not obeyed
+};
+
+/// kernel_info_reply. `worker_info` is the info object of the worker's hello. What holds the cells is in the
+/// banner and, for programs, in the member "cellblock" (docs/profiles.md).
+Result<std::string> kernel_info_content(const std::string& worker_info, const session::Isolation& isolation,
+                                        const ProfileInForce& profile);
 std::string shutdown_content(bool restart);
 std::string aborted_content();
 /// Of a cell that never ran, as of one that did: front ends show when it was taken up.

@@ -25,18 +25,35 @@ TEST(Routes, RepliesCarryTheNameOfTheirRequest) {
 TEST(KernelInfo, KeepsTheWorkersTextsAndSaysTheLevel) {
     const auto content = kernel_info_content(
         R"({"language_info": {"name": "python", "z": 1, "a": 12345678901234567890123}, "banner": "Python 3\n", "help_links": []})",
-        jail::Level::full);
+        {jail::Level::full, true}, {"strict", "sha256:00", {}});
     ASSERT_TRUE(content.ok());
     EXPECT_NE(content->find(R"("language_info": {"name": "python", "z": 1, "a": 12345678901234567890123})"),
               std::string::npos);
     const auto parsed = nlohmann::json::parse(*content);
     EXPECT_EQ(parsed["status"], "ok");
     EXPECT_EQ(parsed["implementation"], "cellblock");
-    EXPECT_NE(parsed["banner"].get<std::string>().find("isolation level full"), std::string::npos);
+    EXPECT_NE(parsed["banner"].get<std::string>().find("isolation level full, profile strict"),
+              std::string::npos);
+    EXPECT_EQ(parsed["banner"].get<std::string>().find("degraded"), std::string::npos);
+    EXPECT_EQ(parsed["cellblock"], nlohmann::json::parse(R"({"isolation": "full", "landlock": true,
+        "profile": "strict", "profile_digest": "sha256:00", "notes": []})"));
+}
+
+TEST(KernelInfo, SaysWhatIsWeakerAndWhatIsNotObeyed) {
+    const auto content =
+        kernel_info_content("{}", {jail::Level::namespaced, false},
+                            {"mine", "sha256:00", {"a\x1b[2J: limits.memory is not obeyed"}});
+    ASSERT_TRUE(content.ok());
+    const auto parsed = nlohmann::json::parse(*content);
+    const auto banner = parsed["banner"].get<std::string>();
+    EXPECT_NE(banner.find("degraded: this host has no Landlock"), std::string::npos);
+    EXPECT_NE(banner.find("Note: a?[2J: limits.memory is not obeyed.\n"), std::string::npos);
+    EXPECT_EQ(parsed["cellblock"]["landlock"], false);
+    EXPECT_EQ(parsed["cellblock"]["notes"].size(), 1U);
 }
 
 TEST(KernelInfo, RefusesWhatIsNoObject) {
-    EXPECT_FALSE(kernel_info_content("[]", jail::Level::full).ok());
+    EXPECT_FALSE(kernel_info_content("[]", {}, {}).ok());
 }
 
 TEST(Contents, AreJson) {

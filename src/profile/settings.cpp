@@ -6,6 +6,9 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <set>
+
+#include "session/environment.hpp"
 
 namespace cellblock::profile {
 namespace {
@@ -49,7 +52,36 @@ milliseconds to_duration(double value) {
 }
 
 constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
+constexpr std::array<std::string_view, 2> kLandlockUses{"required", "optional"};
 constexpr std::array<std::string_view, 2> kNotebookDirs{"none", "ro"};
+
+// What an empty list is called, and no IPython profile.
+constexpr std::string_view kNone = "none";
+constexpr char kNameSeparator = ',';
+// Values have commas, as in OMP_PLACES={0,1}.
+constexpr char kVariableSeparator = ';';
+
+std::string joined(const std::vector<std::string>& items, char separator) {
+    std::string text;
+    for (const std::string& item : items) text += (text.empty() ? "" : std::string(1, separator)) + item;
+    return text.empty() ? std::string(kNone) : text;
+}
+
+/// Sorted, and each once: the order says nothing, so that it must not make a difference either.
+std::vector<std::string> separated(const std::string& text, char separator) {
+    if (text == kNone) return {};
+    std::set<std::string> items;
+    for (size_t begin = 0; begin <= text.size();) {
+        const size_t end = std::min(text.find(separator, begin), text.size());
+        items.insert(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return {items.begin(), items.end()};
+}
+
+void keep_common(std::vector<std::string>& value, const std::vector<std::string>& bound) {
+    std::erase_if(value, [&](const std::string& item) { return std::ranges::count(bound, item) == 0; });
+}
 
 // clang-format off
 constexpr std::array kSettings{
@@ -81,15 +113,39 @@ constexpr std::array kSettings{
             Choice{kLevels,
                    [](const LaunchOptions& o) { return jail::to_text(o.level); },
                    [](LaunchOptions& o, const std::string& word) -> Result<void> { o.level = TRY(jail::parse_level(word)); return {}; }}},
+    Setting{"isolation.landlock", "--landlock", "", "USE", "the second lock behind the mounts: required, or optional where the host's kernel has none",
+            Choice{kLandlockUses,
+                   [](const LaunchOptions& o) { return kLandlockUses.at(o.landlock == jail::LandlockUse::required ? 0 : 1); },
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> {
+                       o.landlock = word == kLandlockUses[0] ? jail::LandlockUse::required : jail::LandlockUse::optional;
+                       return {}; }}},
     Setting{"files.notebook_dir", "--notebook-dir", "", "MODE", "what cells see of the directory where the kernel starts: none, or ro (read-only)",
             Choice{kNotebookDirs,
                    [](const LaunchOptions& o) { return session::to_text(o.notebook_dir); },
                    [](LaunchOptions& o, const std::string& word) -> Result<void> { o.notebook_dir = TRY(session::parse_notebook_dir(word)); return {}; }}},
     Setting{"python.ipython_profile", "--ipython-profile", "--profile-dir", "DIRECTORY", "IPython profile whose configuration and startup files hold: shown read-only, or none",
-            Text{"the absolute path of an IPython profile, or none", "none",
-                 [](const LaunchOptions& o) { return o.ipython_profile.empty() ? std::string("none") : o.ipython_profile; },
+            Text{"the absolute path of an IPython profile, or none", "none", R"("/home/ann/.ipython/profile_default")", 0,
+                 [](const LaunchOptions& o) { return o.ipython_profile.empty() ? std::string(kNone) : o.ipython_profile; },
                  [](LaunchOptions& o, const std::string& text) -> Result<void> { o.ipython_profile = TRY(session::parse_ipython_profile(text)); return {}; },
-                 [](const LaunchOptions& value, const LaunchOptions& bound) { return value.ipython_profile.empty() || value.ipython_profile == bound.ipython_profile; }}},
+                 [](LaunchOptions& value, const LaunchOptions& bound) { if (value.ipython_profile != bound.ipython_profile) value.ipython_profile.clear(); }}},
+    Setting{"environment.pass", "--env-pass", "", "NAMES", "environment variables of the kernel process that cells get too, e.g. OMP_NUM_THREADS,NO_COLOR, or none",
+            Text{"names of environment variables", "fewer", R"(["OMP_NUM_THREADS", "NO_COLOR"])", kNameSeparator,
+                 [](const LaunchOptions& o) { return joined(o.passed_variables, kNameSeparator); },
+                 [](LaunchOptions& o, const std::string& text) -> Result<void> {
+                     auto names = separated(text, kNameSeparator);
+                     TRY(session::check_variable_names(names));
+                     o.passed_variables = std::move(names);
+                     return {}; },
+                 [](LaunchOptions& value, const LaunchOptions& bound) { keep_common(value.passed_variables, bound.passed_variables); }}},
+    Setting{"environment.set", "--env-set", "", "VARIABLES", "environment variables that cells get with these values, e.g. 'MODE=test;OMP_NUM_THREADS=2', or none",
+            Text{"variables as NAME=value", "fewer", R"(["OMP_NUM_THREADS=2"])", kVariableSeparator,
+                 [](const LaunchOptions& o) { return joined(o.set_variables, kVariableSeparator); },
+                 [](LaunchOptions& o, const std::string& text) -> Result<void> {
+                     auto variables = separated(text, kVariableSeparator);
+                     TRY(session::check_variables(variables));
+                     o.set_variables = std::move(variables);
+                     return {}; },
+                 [](LaunchOptions& value, const LaunchOptions& bound) { keep_common(value.set_variables, bound.set_variables); }}},
 };
 
 struct Scale {
@@ -244,12 +300,16 @@ std::string default_of(const Setting& setting) {
     return value_of(setting, LaunchOptions{});
 }
 
-bool within(const Setting& setting, const LaunchOptions& value, const LaunchOptions& bound) {
-    return std::visit(
-        Overloaded{[&](const Number& number) { return number.get(value) <= number.get(bound); },
-                   [&](const Choice& choice) { return place(choice, value) <= place(choice, bound); },
-                   [&](const Text& other) { return other.within(value, bound); }},
-        setting.type);
+void tighten(const Setting& setting, LaunchOptions& value, const LaunchOptions& bound) {
+    std::visit(Overloaded{[&](const Number& number) {
+                              number.set(value, std::min(number.get(value), number.get(bound)));
+                          },
+                          [&](const Choice& choice) {
+                              const size_t tightest = std::min(place(choice, value), place(choice, bound));
+                              choice.set(value, std::string(choice.words[tightest])).value();
+                          },
+                          [&](const Text& other) { other.tighten(value, bound); }},
+               setting.type);
 }
 
 std::string expected(const Setting& setting) {
@@ -264,11 +324,20 @@ std::string tighter(const Setting& setting) {
                                  [](const Choice& choice) {
                                      std::string text;
                                      for (const std::string_view word : choice.words)
-                                         text += (text.empty() ? "" : " < ") + std::string(word);
+                                         text += (text.empty() ? "" : " before ") + std::string(word);
                                      return text;
                                  },
                                  [](const Text& other) { return std::string(other.tighter); }},
                       setting.type);
+}
+
+std::string example(const Setting& setting) {
+    if (const auto* text = std::get_if<Text>(&setting.type)) return std::string(text->example);
+    const std::string value = default_of(setting);
+    const auto* number = std::get_if<Number>(&setting.type);
+    const bool bare =
+        number && (number->unit == Unit::count || number->unit == Unit::cores) && value != number->unlimited;
+    return bare ? value : "\"" + value + "\"";
 }
 
 Result<milliseconds> parse_duration(std::string_view text) {

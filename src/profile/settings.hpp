@@ -46,10 +46,12 @@ struct Choice {
 struct Text {
     std::string_view expected;  ///< "an absolute path, or none"
     std::string_view tighter;   ///< which values are tighter, in words
+    std::string_view example;   ///< as in a profile
+    char separator;  ///< of a list, which files write as such and the command line in one word; 0: no list
     std::string (*get)(const session::LaunchOptions& options);
     Result<void> (*set)(session::LaunchOptions& options, const std::string& text);
-    /// Is `value` as tight as `bound`, or tighter?
-    bool (*within)(const session::LaunchOptions& value, const session::LaunchOptions& bound);
+    /// Makes `value` as tight as `bound`, where it is not already.
+    void (*tighten)(session::LaunchOptions& value, const session::LaunchOptions& bound);
 };
 
 struct Setting {
@@ -73,13 +75,15 @@ Result<void> apply(const Setting& setting, const std::string& text, session::Lau
 std::string value_of(const Setting& setting, const session::LaunchOptions& options);
 /// What holds when nobody says otherwise.
 std::string default_of(const Setting& setting);
-/// Is the setting in `value` as tight as in `bound`, or tighter?
-bool within(const Setting& setting, const session::LaunchOptions& value, const session::LaunchOptions& bound);
+/// Makes the setting in `value` as tight as in `bound`, where it is not already.
+void tighten(const Setting& setting, session::LaunchOptions& value, const session::LaunchOptions& bound);
 
 /// What can be written: "a size from 64MiB to 1024TiB", for errors and documents.
 std::string expected(const Setting& setting);
 /// Which of two values is tighter, in words.
 std::string tighter(const Setting& setting);
+/// A value as it stands in a file: "\"512MiB\"".
+std::string example(const Setting& setting);
 
 /// "90s", "5m", "1.5h", "500ms"; "none" is zero. From 1 ms to a year.
 Result<std::chrono::milliseconds> parse_duration(std::string_view text);

@@ -36,12 +36,17 @@ std::string again(std::string_view key, const std::string& text) {
     return value_of(setting(key), options);
 }
 
-bool as_tight(std::string_view key, const std::string& value, const std::string& bound) {
+std::string tightened(std::string_view key, const std::string& value, const std::string& bound) {
     LaunchOptions a;
     LaunchOptions b;
     apply(setting(key), value, a).value();
     apply(setting(key), bound, b).value();
-    return within(setting(key), a, b);
+    tighten(setting(key), a, b);
+    return value_of(setting(key), a);
+}
+
+bool as_tight(std::string_view key, const std::string& value, const std::string& bound) {
+    return tightened(key, value, bound) == again(key, value);
 }
 
 TEST(Settings, RowsAreUniqueAndComplete) {
@@ -75,7 +80,8 @@ TEST(Settings, EveryDefaultIsWrittenAsItIsReadAndIsNoLooserThanItself) {
         const std::string text = default_of(row);
         ASSERT_TRUE(apply(row, text, options).ok()) << row.key << " " << text;
         EXPECT_EQ(value_of(row, options), text) << row.key;
-        EXPECT_TRUE(within(row, options, LaunchOptions{})) << row.key;
+        tighten(row, options, LaunchOptions{});
+        EXPECT_EQ(value_of(row, options), text) << row.key;
     }
 }
 
@@ -167,6 +173,25 @@ TEST(Settings, LessIsTighter) {
     EXPECT_FALSE(as_tight("limits.wall_time", "none", "1h"));
     EXPECT_TRUE(as_tight("limits.cpus", "64", "all"));
     EXPECT_FALSE(as_tight("limits.cpus", "all", "64"));
+}
+
+TEST(Settings, ListsAreSetsAndFewerIsTighter) {
+    EXPECT_EQ(again("environment.pass", "B,A,B"), "A,B");
+    EXPECT_EQ(again("environment.pass", "none"), "none");
+    EXPECT_EQ(again("environment.set", "B=1,2;A=x"), "A=x;B=1,2");
+    EXPECT_EQ(tightened("environment.pass", "A,B,C", "B,C,D"), "B,C");
+    EXPECT_EQ(tightened("environment.pass", "A", "none"), "none");
+    EXPECT_EQ(tightened("environment.set", "A=1;B=2", "A=1;B=3"), "A=1");
+    EXPECT_FALSE(accepts("environment.pass", "A,,B"));
+    EXPECT_FALSE(accepts("environment.pass", "HOME"));
+    EXPECT_FALSE(accepts("environment.set", "A"));
+}
+
+TEST(Settings, AnExampleIsOneInEveryDocument) {
+    for (const Setting& row : settings()) EXPECT_FALSE(example(row).empty()) << row.key;
+    EXPECT_EQ(example(setting("limits.memory")), "\"2GiB\"");
+    EXPECT_EQ(example(setting("limits.processes")), "256");
+    EXPECT_EQ(example(setting("limits.cpus")), "\"all\"");
 }
 
 TEST(ParseDuration, ReadsNumbersWithUnits) {

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "build_info.hpp"
+#include "session/environment.hpp"
 #include "session/python_env.hpp"
 #include "session/python_env_shown.hpp"
 
@@ -21,33 +22,6 @@ namespace fs = std::filesystem;
 // The jail's own places (see the jail's mount table).
 constexpr std::string_view kHome = "/home/cell";
 constexpr std::string_view kShownProfile = "/home/cell/.ipython-profile";
-
-// Variables of the host that say how people write and where they are, and how tests name cells (as
-// ipykernel); everything else stays outside.
-constexpr std::array kInheritedVariables{"LANG", "LC_ALL",           "LC_CTYPE",
-                                         "TZ",   "JPY_SESSION_NAME", "IPYKERNEL_CELL_NAME"};
-
-std::vector<std::string> worker_environment(const PythonEnvironment& python) {
-    const std::string bin = fs::path(python.interpreter).parent_path();
-    std::vector<std::string> variables{
-        "PATH=" + bin + ":/usr/local/bin:/usr/bin:/bin",
-        "HOME=" + std::string(kHome),
-        "USER=cell",
-        "LOGNAME=cell",
-        "SHELL=/bin/bash",
-        "TMPDIR=/tmp",
-    };
-    if (python.prefix != python.base_prefix) variables.push_back("VIRTUAL_ENV=" + python.prefix);
-    bool has_locale = false;
-    for (const char* name : kInheritedVariables) {
-        const char* value = std::getenv(name);
-        if (!value) continue;
-        variables.push_back(std::string(name) + "=" + value);
-        has_locale = has_locale || std::string_view(name).starts_with("L");
-    }
-    if (!has_locale) variables.emplace_back("LANG=C.UTF-8");
-    return variables;
-}
 
 // Hidden directories of a home hold keys and settings; notebooks do not live there.
 bool is_hidden(const fs::path& directory, const std::vector<std::string>& homes) {
@@ -184,7 +158,9 @@ Result<Config> make_config(const LaunchOptions& options) {
     }
     config.command.argv.insert(config.command.argv.end(), options.worker_arguments.begin(),
                                options.worker_arguments.end());
-    config.command.environment = worker_environment(python);
+    config.command.environment = worker_environment(
+        python, options, [](const char* name) -> const char* { return std::getenv(name); });
+    config.plan.landlock = options.landlock;
     config.command.working_directory = place_notebook_dir(options.notebook_dir, config.plan);
     return config;
 }

@@ -35,11 +35,14 @@ inline constexpr Bytes kDefaultOutputLimit = 80_MiB;
 struct LaunchOptions {
     std::string python;  ///< path of the environment's interpreter
     jail::Level level = jail::Level::full;
+    jail::LandlockUse landlock = jail::LandlockUse::required;
     jail::Limits limits;
     std::chrono::milliseconds wall_time = kDefaultWallTime;  ///< zero: none
     Bytes output_limit = kDefaultOutputLimit;                ///< zero: none
     NotebookDir notebook_dir = NotebookDir::ro;
     std::string ipython_profile;                ///< directory; empty: none
+    std::vector<std::string> passed_variables;  ///< names: of the kernel process's environment
+    std::vector<std::string> set_variables;     ///< "NAME=value"
     std::vector<std::string> worker_arguments;  ///< passed to IPython's configuration
     std::string worker_package;                 ///< directory; empty: beside this binary
     std::string worker_digest;                  ///< empty: of this build

@@ -82,6 +82,12 @@ struct Reply {
     bool exit_requested = false;  ///< the cell called exit(): end the kernel after this reply
 };
 
+/// How the cells are isolated.
+struct Isolation {
+    jail::Level level = jail::Level::full;
+    bool landlock = true;
+};
+
 /// What the jail uses of what it may use; -1 (pid: 0) where this is not known just now.
 struct Usage {
     std::string host_name;  ///< as the jail shows it
@@ -164,7 +170,8 @@ class Session final : private WorkerListener {
     /// Wakes everybody who waits: the kernel is going down. Any thread.
     void abandon();
 
-    [[nodiscard]] jail::Level level();
+    /// What is in force.
+    [[nodiscard]] Isolation isolation();
     /// Any thread; does not wait for anybody.
     [[nodiscard]] Usage usage();
 

@@ -249,9 +249,10 @@ void Session::shut_down(bool restart, std::chrono::milliseconds grace) {
     changed_.notify_all();
 }
 
-jail::Level Session::level() {
+Isolation Session::isolation() {
     const std::lock_guard lock(jail_mutex_);
-    return jail_ ? jail_->level() : config_.plan.level;
+    if (!jail_) return {config_.plan.level, config_.plan.landlock == jail::LandlockUse::required};
+    return {jail_->level(), jail_->has_landlock()};
 }
 
 }  // namespace cellblock::session

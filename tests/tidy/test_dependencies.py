@@ -29,7 +29,8 @@ HEAVY = {
     r"<seccomp\.h>": ("jail/filters/", "jail/seccomp_test.cpp"),
     r"<nlohmann/json\.hpp>": ("*.cpp",),
     r"<CLI/": ("cli/",),
-    r"<openssl/": ("protocol/", "observe/"),
+    r"<openssl/": ("protocol/", "observe/", "profile/"),
+    r"<toml\+\+/": ("profile/toml.cpp",),
 }
 
 SOURCES = [path for path in CPP if path.parts[0] == "src"]

@@ -100,7 +100,7 @@ const char* view_text(View view) {
         case View::host_symlink:
             return "the host's symlink";
         case View::host_device:
-            return "device";
+            break;  // in a table of their own
         case View::text:
             return "generated";
         case View::symlink:
@@ -126,7 +126,20 @@ Table view() {
                 "own paths. Nothing else exists.",
                 {"path", "what", "why"},
                 {}};
-    for (const ViewRow& row : base_view()) table.rows.push_back({row.path, view_text(row.view), row.reason});
+    for (const ViewRow& row : base_view())
+        if (row.view != View::host_device) table.rows.push_back({row.path, view_text(row.view), row.reason});
+    return table;
+}
+
+Table devices() {
+    Table table{"devices",
+                "Devices that exist in the jail",
+                "The host's, by name; none can be made (mknod is refused). Terminals are the jail's own, in "
+                "/dev/pts.",
+                {"path", "why"},
+                {}};
+    for (const ViewRow& row : base_view())
+        if (row.view == View::host_device) table.rows.push_back({row.path, row.reason});
     return table;
 }
 
@@ -202,6 +215,7 @@ Table self_test() {
 
 std::vector<Table> tables(Level level, const Limits& limits) {
     return {view(),
+            devices(),
             masks(),
             landlock(),
             allowed_calls(),

@@ -1,0 +1,49 @@
+// Profiles: any text is refused with a sentence that has a place and no control characters, or gives settings
+// that can be applied; and no profile of a stranger's, whatever it says, loosens anything.
+#include "input.hpp"
+#include "profile/document.hpp"
+
+namespace {
+
+using namespace cellblock;
+using namespace cellblock::profile;
+
+void check_sentence(const Error& error) {
+    CHECK(error.what().starts_with("read fuzz"));
+    for (const char c : error.sentence()) CHECK(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);
+}
+
+void check_document(const Result<Document>& document) {
+    if (!document) return check_sentence(document.error());
+    for (const auto* entries : {&document->entries, &document->ceilings})
+        for (const Entry& entry : *entries) {
+            session::LaunchOptions wanted;
+            apply(*entry.setting, entry.text, wanted).value();
+            // One spelling: what is written is read as the same.
+            session::LaunchOptions again;
+            apply(*entry.setting, value_of(*entry.setting, wanted), again).value();
+            CHECK(value_of(*entry.setting, again) == value_of(*entry.setting, wanted));
+            // Tightening by it and then by the default is the default at most.
+            session::LaunchOptions met;
+            tighten(*entry.setting, met, wanted);
+            const std::string tight = value_of(*entry.setting, met);
+            tighten(*entry.setting, met, session::LaunchOptions{});
+            CHECK(value_of(*entry.setting, met) == tight);
+        }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    const std::string text(fuzz::as_text(data, size));
+    for (const auto& root : {parse_toml(text, "fuzz"), parse_notebook(text, "fuzz")}) {
+        if (!root) {
+            if (root.error().what().starts_with("read the notebook")) continue;
+            check_sentence(root.error());
+            continue;
+        }
+        check_document(read_document(*root, Extent::base_and_ceiling));
+        check_document(read_document(*root, Extent::settings));
+    }
+    return 0;
+}
