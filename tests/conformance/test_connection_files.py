@@ -93,7 +93,7 @@ def test_a_missing_key_is_named(refuse, tmp_path, info, key):
     assert key in refuse(written(tmp_path, info))
 
 
-@pytest.mark.parametrize("change", [{"shell_port": "many"}, {"shell_port": -1}, {"shell_port": 70_000}, {"ip": 5},
+@pytest.mark.parametrize("change", [{"shell_port": "many"}, {"shell_port": -1}, {"shell_port": 0}, {"shell_port": 70_000}, {"ip": 5},
                                     {"transport": "pigeon"}, {"signature_scheme": "hmac-md17"}, {"key": 7}],
                          ids=lambda c: "-".join(map(str, *c.items())))
 def test_a_wrong_value_is_named(refuse, tmp_path, info, change):

@@ -154,8 +154,16 @@ def test_a_manager_restarts_it_as_any_kernel(kernel_name, spec):
 def test_nothing_of_the_host_environment_leaks(start_kernel):
     kernel = start_kernel(env={"MY_SECRET_TOKEN": "tell-nobody"})
     cell = kernel.run("import os\nprint(sorted(os.environ.items()))")
-    for secret in ("tell-nobody", f"'{os.getpid()}'", str(kernel.home)):
+    for secret in ("tell-nobody", f"'{os.getpid()}'", str(kernel.home), "JPY_PARENT_PID"):
         assert secret not in cell.stdout
+
+
+def test_python_finds_the_environments_packages_only(start_kernel, public_directory):
+    """Neither PYTHONPATH nor packages of the user: the kernelspec names the environment, and a home is not shown."""
+    kernel = start_kernel(env={"PYTHONPATH": str(public_directory), "PYTHONSTARTUP": str(public_directory / "startup.py")})
+    cell = kernel.run(f"import os, site, sys\n{str(public_directory)!r} in sys.path, site.ENABLE_USER_SITE, "
+                      "[name for name in os.environ if name.startswith('PYTHON')]")
+    assert cell.result == "(False, False, [])"
 
 
 def test_an_idle_kernel_uses_no_cpu(start_kernel):

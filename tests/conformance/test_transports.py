@@ -4,11 +4,12 @@ import hashlib
 import hmac
 import json
 import socket
+import time
 
 import pytest
 import zmq
 
-from support.messages import collect_until_idle, reply_to, run
+from support.messages import collect_until_idle, next_iopub, reply_to, run
 
 
 def has_ipv6():
@@ -51,12 +52,17 @@ def test_curve_encrypts_when_the_connection_file_asks(start_kernel):
         assert not plain.poll(1000)
 
 
-def test_heartbeat_echoes(kernel):
+def test_heartbeat_echoes_also_while_a_cell_computes(kernel):
+    computing = kernel.client.execute("import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass")
+    while next_iopub(kernel.client, time.monotonic() + 5, "the cell's start")["msg_type"] != "execute_input":
+        pass
     with zmq.Context() as context, context.socket(zmq.REQ) as heart:
         heart.setsockopt(zmq.LINGER, 0)
         heart.connect(_address(kernel, "hb"))
         heart.send(b"ping")
         assert heart.poll(5000) and heart.recv() == b"ping"
+    assert not kernel.client.shell_channel.msg_ready(), "the cell had ended"
+    assert reply_to(kernel.client, computing)["content"]["status"] == "ok"
 
 
 @pytest.mark.cellblock_only

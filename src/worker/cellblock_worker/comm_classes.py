@@ -1,5 +1,6 @@
 """Comms by ipykernel's names. Imported when the `comm` package is first used."""
 
+import logging
 import warnings
 
 from comm import base_comm
@@ -41,6 +42,23 @@ class CommManager(base_comm.CommManager):
     @property
     def kernel(self):
         return Kernel.instance()
+
+    def comm_open(self, stream, ident, msg):
+        """As the package's, with the class that targets get from ipykernel and with its logger's name."""
+        log = logging.getLogger("ipykernel.comm")
+        comm_id, name = msg["content"]["comm_id"], msg["content"]["target_name"]
+        comm = Comm(comm_id=comm_id, primary=False, target_name=name, show_warning=False)
+        self.register_comm(comm)
+        target = self.targets.get(name)
+        if target is None:
+            log.error("No such comm target registered: %s", name)
+        else:
+            try:
+                target(comm, msg)
+                return
+            except Exception:
+                log.exception("Exception opening comm with target: %s", name)
+        comm.close()
 
 
 BaseComm.__module__ = Comm.__module__ = "ipykernel.comm.comm"

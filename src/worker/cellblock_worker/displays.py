@@ -8,6 +8,7 @@ import threading
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from traitlets import Bool
 
 from . import messages, requests
 from .shared import OfThread, number_of
@@ -66,12 +67,25 @@ class Hooked(Routed):
 
 class ZMQDisplayPublisher(Hooked, DisplayPublisher):
     topic = b"display_data"
+    store_display_history = Bool(False, help="Whether %notebook is to write displays too.").tag(config=True)
 
     def publish(self, data, metadata=None, *, transient=None, update=False, **_):
+        if self.store_display_history:
+            self._store(data)
         metadata = {} if metadata is None else metadata
         self._validate_data(data, metadata)
         content = {"data": data, "metadata": metadata, "transient": {} if transient is None else transient}
         self._send("update_display_data" if update else "display_data", content, "display_data")
+
+    def _store(self, data):
+        outputs = getattr(self.shell.history_manager, "outputs", None)
+        if outputs is None:  # Versions of IPython before 9 keep none.
+            return
+        from IPython.core.history import HistoryOutput
+
+        # What runs after the cell, as figures do, finds the next cell's number.
+        number = self.shell.execution_count - bool(getattr(self, "_in_post_execute", False))
+        outputs.setdefault(number, []).append(HistoryOutput(output_type="display_data", bundle=data))
 
     def clear_output(self, wait=False):
         self._send("clear_output", {"wait": wait}, "display_data")

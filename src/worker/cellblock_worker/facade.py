@@ -50,7 +50,7 @@ class Kernel(SingletonConfigurable):
     ident = messages.KERNEL_ID
     eventloop = None
     int_id = -1
-    shell = subshells = None  # set once there is one
+    shell = subshells = info = None  # set once there is one
     shell_stream = control_stream = iopub_socket = iopub_thread = stdin_socket = None
     log = Any()
 
@@ -112,6 +112,14 @@ class Kernel(SingletonConfigurable):
         from IPython.core.release import version
 
         return version
+
+    @property
+    def language_info(self):
+        return self.info["language_info"]
+
+    @property
+    def help_links(self):
+        return self.info["help_links"]
 
     @property
     def comm_manager(self):

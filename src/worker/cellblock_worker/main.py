@@ -60,6 +60,7 @@ def serve(link):
     from .execution import Executor
     from .facade import IPythonKernel
     from .forks import Forks
+    from .imports import after_import
     from .interrupts import nudge_after_signals
     from .stdin import Stdin
     from .subshells import Subshells
@@ -118,8 +119,10 @@ def serve(link):
     add_notebook_directory()
     interrupts.ignore()
     nudge_after_signals(loop)
+    after_import("trio", keep_quiet_about_signals)
     link.start()
-    link.hello(PROTOCOL, digest(), info(kernel.shell))
+    kernel.info = info(kernel.shell)
+    link.hello(PROTOCOL, digest(), kernel.info)
     gc.enable()
     gc.freeze()
     if app is not None:
@@ -216,6 +219,13 @@ def faults_to_descriptor():
         return register(signum, file=file, all_threads=all_threads, chain=chain, **kwargs)
 
     faulthandler.enable, faulthandler.register = enable_on_descriptor, register_on_descriptor
+
+
+def keep_quiet_about_signals(trio):
+    """It takes our descriptor for signals while it runs, gives it back, and would warn of that in every cell."""
+    import warnings
+
+    warnings.filterwarnings("ignore", ".*Trio's signal handling code might have collided", RuntimeWarning)
 
 
 def debugger_can_be_interrupted():

@@ -97,3 +97,10 @@ def test_transformers_that_add_await_are_honoured(worker):
     worker.run("import asyncio\nasync def f(): return 5\n"
                "get_ipython().input_transformers_post.append(lambda lines: [l.replace('WAIT', 'await') for l in lines])")
     assert value(worker.run("WAIT f()")) == "5"
+
+
+def test_trio_does_not_warn_of_our_descriptor_for_signals(start_worker, tmp_path):
+    (tmp_path / "trio.py").write_text("import warnings\ndef run():\n    warnings.warn('It looks like Trio\\'s signal handling code might have "
+                                      "collided with another library', RuntimeWarning)\n    warnings.warn('another', RuntimeWarning)\n")
+    cell = start_worker(cwd=tmp_path).run("import trio\ntrio.run()")
+    assert "collided" not in cell.stderr and "another" in cell.stderr

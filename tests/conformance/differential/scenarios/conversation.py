@@ -140,4 +140,22 @@ SCENARIOS = [
     scenario("usage_request", ask("usage_request", "control"), leave_out=((r": \d+(\.\d+)?(e-?\d+)?(?=[,}])", ": 1"),),
              differs=[Differs("control: 1 usage_reply.content.hostname", ".", "^cellblock$", "the jail has a name of its own")]),
     scenario("exit with the kernel kept", "exit(keep_kernel=True)", "1", fresh=True),
+
+    # What libraries that talk do
+    scenario("code.interact", asking("import code\ncode.interact(banner='b', local={'v': 5}, exitmsg='bye')"), Answer("v + 1"), Answer("\x04"), Settle(), fresh=True),
+    scenario("help() asks", "help(len)", asking("help()"), Answer("len"), Answer("q"), Settle(), "copyright", "credits"),
+    scenario("%%debug", asking("%%debug\nx = 1\ny = 2"), Answer("c"), Settle(), fresh=True),
+    scenario("comm: what goes wrong in it is logged", "import logging\nlogging.basicConfig(force=True)", comm("open", "l1", target_name="nobody"), comm("msg", "l2"),
+             "from comm import get_comm_manager\ndef fails(comm, msg): 1/0\nget_comm_manager().register_target('fails', fails)", comm("open", "l3", target_name="fails"), "1", fresh=True,
+             differs=[NO_SUCH_COMM], leave_out=((r'Traceback(\\.|[^"\\])*', "TRACE"),)),
+    scenario("comm: a target gets a Comm", "from comm import get_comm_manager\ndef opened(comm, msg): print(type(comm).__name__, type(comm).__module__, comm.target_name, comm.primary)\n"
+             "get_comm_manager().register_target('t', opened)", comm("open", "l4", target_name="t"), ask("comm_info_request"), fresh=True),
+    scenario("signals within a cell", "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT); time.sleep(5)", "signal.raise_signal(signal.SIGINT)", "import _thread\n_thread.interrupt_main(); time.sleep(1)",
+             "signal.signal(signal.SIGALRM, lambda s, f: print('alarm'))\nsignal.alarm(1); time.sleep(1.3)", "signal.signal(signal.SIGUSR1, lambda s, f: print('usr'))\nos.kill(os.getpid(), signal.SIGUSR1)",
+             "import asyncio\nasyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print, 'of the loop')\nos.kill(os.getpid(), signal.SIGUSR1); await asyncio.sleep(0.1)", fresh=True),
+    scenario("shutdown runs finalisers", "class X:\n    def __del__(self): print('finalised')\nx = X()", ask("shutdown_request", channel="control", restart=False), Exit(), fresh=True, differs=[
+        Differs("iopub: none stream stdout", "'finalised", None, "ipykernel sends such text without a parent, or not at all", sometimes=True),
+        Differs("iopub: 1 stream stdout", None, r"'finalised\\n'", "it is the last cell's")]),
+    scenario("shutdown waits for threads", "import threading, time\nt = threading.Thread(target=time.sleep, args=(0.5,)); t.start()", ask("shutdown_request", channel="control", restart=False), Exit(), fresh=True),
+    scenario("pdb.run and Pdb by hand", asking("import pdb\npdb.Pdb().set_trace()\nx = 1"), Answer("c"), Settle(), asking("pdb.run('y = 2')"), Answer("c"), Settle(), "pdb.Pdb.__name__, pdb.Pdb.__module__", fresh=True),
 ]

@@ -65,4 +65,5 @@ SCENARIOS = [
     scenario("error with locals that fail", "%xmode Verbose", "class B:\n    def __repr__(self): raise ValueError\ndef f():\n    b = B()\n    1/0\nf()", "%xmode Context"),
     scenario("warning that is an error", "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('error')\n    warnings.warn('now an error')"),
     scenario("silent and unstored errors", cell("1/0", silent=True), cell("nope", store_history=False), cell("raise SystemExit(1)", silent=True)),
+    scenario("error: what the last traceback holds is held", "import weakref\nclass Big: pass\ndef f():\n    big = Big(); globals()['w'] = weakref.ref(big); 1/0\nf()", "w() is None", "1/0", "import gc; gc.collect(); w() is None"),
 ]

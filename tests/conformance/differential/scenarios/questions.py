@@ -67,4 +67,7 @@ SCENARIOS = [
     scenario("connect_request", ask("connect_request"), leave_out=((r'_port": \d+', '_port": 1'),)),
     scenario("questions while nothing was run", complete("pri"), inspect("len"), is_complete("1"), history("tail", n=1), fresh=True),
     scenario("questions do not count as cells", "1", complete("pri"), inspect("len"), history("tail", n=1), "_ + 1", leave_out=((r"\[\[\d+, ", "[[0, "),)),
+
+    scenario("complete: with jedi", "%config Completer.use_jedi = True", "%config Completer.jedi_compute_type_timeout = 60000", "def some(alpha: int, beta='x') -> str: 'doc'\nclass Kl:\n    def meth(self): ...\nkl = Kl()", complete("som"), complete("kl.me"), complete("import jso"),
+             complete("some(al"), complete("x = [1]\nx.app"), complete("'a'.upp"), "%config Completer.use_jedi = False", fresh=True),
 ]
