@@ -48,7 +48,10 @@ std::span<const Command> commands();
 /// Runs the program: `arguments` without its name. Returns the exit status.
 int run(const std::vector<std::string>& arguments, const Context& context);
 
+Action declare_apply(CLI::App& app, const Context& context);
 Action declare_delegate(CLI::App& app, const Context& context);
+Action declare_diff(CLI::App& app, const Context& context);
+Action declare_discard(CLI::App& app, const Context& context);
 Action declare_doctor(CLI::App& app, const Context& context);
 Action declare_explain(CLI::App& app, const Context& context);
 Action declare_install(CLI::App& app, const Context& context);

@@ -141,7 +141,10 @@ int show_directories(ChildPlan& plan, const char*& detail) {
         e < 0)
         return e;
     for (const int fd : plan.view.context_fds) raw::close(fd);
-    return 0;
+    if (plan.view.changed_path.empty()) return 0;
+    const int e = send_descriptors(plan.control_fd, &plan.view.changes_fd, 1);
+    raw::close(plan.view.changes_fd);
+    return e;
 }
 
 int set_resource_limits(ChildPlan& plan, const char*& detail) {
@@ -239,8 +242,9 @@ void run_child(ChildPlan& plan) {
     setup.step(Step::drop_capabilities, drop_capabilities);
     setup.step(Step::no_new_privileges, forbid_new_privileges);
     // It forbids mounts, so all of them are made.
-    setup.step(Step::landlock,
-               [](ChildPlan& p, const char*& detail) { return p.landlock ? enter_landlock(detail) : 0; });
+    setup.step(Step::landlock, [](ChildPlan& p, const char*& detail) {
+        return p.landlock ? enter_landlock(p.view.changed_path.c_str(), detail) : 0;
+    });
     // Last: the filter forbids what the steps above needed.
     setup.step(Step::system_calls, load_filter);
     setup.step(Step::self_test, run_self_test);

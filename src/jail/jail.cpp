@@ -131,18 +131,35 @@ pid_t pid_of(int pidfd) {
     return at == std::string::npos ? 0 : static_cast<pid_t>(std::strtol(info->c_str() + at + 5, nullptr, 10));
 }
 
+/// What the child hands over of the directories that it shows.
+struct ViewHandles {
+    std::vector<UniqueFd> contexts;         ///< of overlays
+    std::optional<size_t> changed_context;  ///< which of them has an upper layer
+    UniqueFd changes;                       ///< its directory
+};
+
+Result<ViewHandles> receive_view(InitProcess& init, const View& view) {
+    ViewHandles handles;
+    handles.contexts = TRY(init.receive_descriptors(view.context_fds.size()));
+    if (view.changed_path.empty()) return handles;
+    handles.changed_context = view.changed_context;
+    auto changes = TRY(init.receive_descriptors(1));
+    handles.changes = std::move(changes.front());
+    return handles;
+}
+
 class NativeJail final : public Jail {
   public:
     NativeJail(const Plan& plan, bool has_landlock, const Identity& identity, std::unique_ptr<Cgroup> cgroup,
-               std::unique_ptr<InitProcess> init, std::vector<UniqueFd> view_contexts,
-               std::unique_ptr<DenialWatch> denials, UniqueFd readiness, UniqueFd pending)
+               std::unique_ptr<InitProcess> init, ViewHandles view, std::unique_ptr<DenialWatch> denials,
+               UniqueFd readiness, UniqueFd pending)
         : level_(plan.level),
           has_landlock_(has_landlock),
           limits_(plan.limits),
           identity_(identity),
           cgroup_(std::move(cgroup)),
           init_(std::move(init)),
-          view_contexts_(std::move(view_contexts)),
+          view_(std::move(view)),
           denials_(std::move(denials)),
           readiness_(std::move(readiness)),
           pending_(std::move(pending)) {}
@@ -197,11 +214,14 @@ class NativeJail final : public Jail {
     }
 
     Result<void> refresh_view() override {
-        for (const UniqueFd& context : view_contexts_)
-            if (const int e = raw::drop_cached_names(context.get()); e < 0)
+        for (size_t i = 0; i < view_.contexts.size(); ++i)
+            if (const int e = raw::drop_cached_names(view_.contexts[i].get(), view_.changed_context != i);
+                e < 0)
                 return Error("refresh what the jail sees of the host's directories", -e);
         return {};
     }
+
+    int changes_fd() const override { return view_.changes.get(); }
 
     std::vector<Denial> take_denials() override { return denials_->take(); }
 
@@ -299,7 +319,7 @@ class NativeJail final : public Jail {
     // Destroyed from the bottom up: the processes end before their cgroup is removed.
     std::unique_ptr<Cgroup> cgroup_;
     std::unique_ptr<InitProcess> init_;
-    std::vector<UniqueFd> view_contexts_;
+    ViewHandles view_;
     std::unique_ptr<DenialWatch> denials_;
     UniqueFd readiness_;  // epoll over the control socket and pending_
     UniqueFd pending_;
@@ -337,7 +357,7 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     init = TRY(InitProcess::clone(child_plan, cgroup ? cgroup->clone_fd() : -1));
     TRY(parent_step(Step::clone, fault, {}));
 
-    std::vector<UniqueFd> view_contexts;
+    ViewHandles view;
     std::unique_ptr<DenialWatch> denials;
     const auto meet = [&]() -> Result<void> {
         if (identity.root_mode) {
@@ -350,7 +370,7 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
             TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->pid())));
         }
         TRY(init->go());
-        view_contexts = TRY(init->receive_descriptors(child_plan.view.context_fds.size()));
+        view = TRY(receive_view(*init, child_plan.view));
         auto listener = TRY(init->receive_descriptors(1));
         // From here on, since the self-test does what is reported.
         denials = TRY(DenialWatch::start(std::move(listener.front())));
@@ -366,7 +386,7 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     TRY(watch(readiness.get(), init->control_fd()));
     TRY(watch(readiness.get(), pending.get()));
     return std::unique_ptr<Jail>(new NativeJail(plan, child_plan.landlock, identity, std::move(cgroup),
-                                                std::move(init), std::move(view_contexts), std::move(denials),
+                                                std::move(init), std::move(view), std::move(denials),
                                                 std::move(readiness), std::move(pending)));
 }
 

@@ -50,21 +50,29 @@ enum class LandlockUse {
 
 /// Hard bounds of one jail. Zero is never "unlimited": start() refuses it.
 struct Limits {
-    Bytes memory = 2_GiB;             ///< whole process tree, page cache and tmpfs included
-    int processes = 256;              ///< processes and threads
-    double cpus = 0;                  ///< CPU rate in cores; 0 means: as many as the host has
-    Bytes scratch = 512_MiB;          ///< size of /tmp and HOME together (one tmpfs)
-    uint64_t scratch_inodes = 65536;  ///< files in it
+    Bytes memory = 2_GiB;     ///< whole process tree, page cache and tmpfs included
+    int processes = 256;      ///< processes and threads
+    double cpus = 0;          ///< CPU rate in cores; 0 means: as many as the host has
+    Bytes scratch = 512_MiB;  ///< size of /tmp and HOME together (one tmpfs); of the layer of changes, too
+    uint64_t scratch_inodes = 65536;  ///< files in each
     Bytes shared_memory = 256_MiB;    ///< size of /dev/shm
     Bytes file_size = 1_GiB;          ///< RLIMIT_FSIZE
     int open_files = 4096;            ///< RLIMIT_NOFILE, a process
 };
 
-/// A host directory or file that is shown inside at `target`, read-only. A directory is shown without what is
-/// mounted below it; sockets, FIFOs and locks in it are not the host's (docs/adr/0007).
+/// What processes inside may do with a mount.
+enum class Access {
+    read_only,
+    copy_on_write,  ///< what is written goes to a layer of its own, see Jail::changes_fd(); directories only
+};
+
+/// A host directory or file that is shown inside at `target`; the host's is never written. A directory is
+/// shown without what is mounted below it; sockets, FIFOs and locks in it are not the host's (docs/adr/0007).
+/// For root's jails the owner of a copy_on_write directory is the jail's user inside (docs/adr/0013).
 struct Mount {
     std::string source;
     std::string target;
+    Access access = Access::read_only;
 };
 
 /// Everything that start() needs. `mounts` name absolute paths without "..".
@@ -72,8 +80,9 @@ struct Plan {
     Level level = Level::full;
     LandlockUse landlock = LandlockUse::required;
     Limits limits;
-    std::vector<Mount> mounts;  ///< in addition to the base system of policy/mounts
-    std::string name;           ///< host name inside; [a-z0-9-]{1,32}
+    std::vector<Mount>
+        mounts;        ///< in addition to the base system of policy/mounts; one at most copy_on_write
+    std::string name;  ///< host name inside; [a-z0-9-]{1,32}
 };
 
 /// What to execute as the worker. Descriptors stay the caller's; the jail's copies are closed with the
@@ -143,6 +152,9 @@ class Jail {
     /// looked up inside before stay as they were then: call it before every cell. Contents of files are
     /// always current.
     virtual Result<void> refresh_view() { return {}; }
+    /// The directory of the layer that takes what is written to a copy_on_write mount, to be read only; -1
+    /// without one. Its format is that of overlayfs with "userxattr". Everything in it is hostile.
+    [[nodiscard]] virtual int changes_fd() const { return -1; }
     /// What was refused since the last time. Any thread.
     virtual std::vector<Denial> take_denials() { return {}; }
     /// Reads the cgroup (or, at level `namespaced`, samples the process tree).

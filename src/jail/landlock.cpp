@@ -50,7 +50,7 @@ int landlock_abi() {
     return std::max(0, static_cast<int>(raw::call(kCreateRuleset, nullptr, 0, kVersionFlag)));
 }
 
-int enter_landlock(const char*& detail) {
+int enter_landlock(const char* changed_path, const char*& detail) {
     detail = "ruleset";
     const int abi = landlock_abi();
     if (abi == 0) return -EOPNOTSUPP;
@@ -62,6 +62,12 @@ int enter_landlock(const char*& detail) {
     if (ruleset < 0) return ruleset;
     for (const policy::LandlockRow& row : policy::landlock_rows()) {
         detail = row.path;
+        if (const int e = add_row(ruleset, row, known); e < 0) return e;
+    }
+    if (*changed_path) {
+        detail = changed_path;
+        policy::LandlockRow row = policy::changed_directory_row();
+        row.path = changed_path;
         if (const int e = add_row(ruleset, row, known); e < 0) return e;
     }
     detail = "restrict";

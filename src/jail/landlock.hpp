@@ -8,7 +8,8 @@ namespace cellblock::jail {
 int landlock_abi();
 
 /// Restricts the calling thread for good. 0, or -errno with `detail` naming the row; -EOPNOTSUPP where there
-/// is no Landlock. Needs no_new_privs. Async-signal-safe.
-int enter_landlock(const char*& detail);
+/// is no Landlock. Needs no_new_privs. Async-signal-safe. `changed_path` is a directory that may be written
+/// beside those of the rows; empty: none.
+int enter_landlock(const char* changed_path, const char*& detail);
 
 }  // namespace cellblock::jail

@@ -103,11 +103,11 @@ inline int create_filesystem(int filesystem_fd, unsigned mount_attributes) {
     return static_cast<int>(call(SYS_fsmount, filesystem_fd, FSMOUNT_CLOEXEC, mount_attributes));
 }
 
-/// Makes a read-only file system forget the names that it has looked up and nobody uses now: a
-/// reconfiguration that changes nothing. `filesystem_fd` has created it already.
-inline int drop_cached_names(int filesystem_fd) {
+/// Makes a file system forget the names that it has looked up and nobody uses now: a reconfiguration that
+/// changes nothing. `filesystem_fd` has created it already.
+inline int drop_cached_names(int filesystem_fd, bool read_only) {
     // An overlay without an upper layer refuses to be anything but read-only.
-    if (const int e = set_flag(filesystem_fd, "ro"); e < 0) return e;
+    if (const int e = set_flag(filesystem_fd, read_only ? "ro" : "rw"); e < 0) return e;
     return static_cast<int>(call(SYS_fsconfig, filesystem_fd, FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr, 0));
 }
 

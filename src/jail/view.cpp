@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "base/sys.hpp"
+#include "jail/owner_map.hpp"
 #include "jail/policy/mounts.hpp"
 #include "jail/raw.hpp"
 #include "jail/steps.hpp"
@@ -140,14 +141,25 @@ class Compiler {
         if (!tree.is_directory && !S_ISREG(info.st_mode))
             return Error("show " + mount.source + " in the jail: it is neither a directory nor a file");
         tree.is_layer = tree.is_directory;
+        const bool takes_changes = mount.access == Access::copy_on_write;
+        if (takes_changes && (!tree.is_directory || !view_.changed_path.empty()))
+            return Error("let cells change " + mount.source + ": one directory of a jail can be changed");
         if (identity_.root_mode) {
             // The child gives up root's identity first, and /root may be closed to everybody else.
             auto fd = detach_tree(mount.source);
             if (!fd) return std::move(fd).error();
+            if (takes_changes)
+                if (auto mapped = show_as_owner(fd->get(), info, identity_); !mapped)
+                    return std::move(mapped).error().context("let cells change " + mount.source);
             tree.fd = fd->get();
             view_.parent_fds.push_back(*std::move(fd));
         }
         ViewStep step{tree.is_layer ? Kind::shown_directory : Kind::tree, mount.target, ""};
+        if (takes_changes) {
+            step.kind = Kind::changed_directory;
+            view_.changed_path = mount.target;
+            view_.changed_context = view_.context_fds.size();
+        }
         if (tree.is_layer) view_.context_fds.push_back(-1);
         step.tree = add_tree(std::move(tree));
         view_.environment.push_back(std::move(step));
@@ -156,6 +168,7 @@ class Compiler {
 
     static void remember(HostTree& tree, const struct stat& info) {
         tree.is_directory = S_ISDIR(info.st_mode);
+        tree.mode = info.st_mode & 0777;
         tree.device = info.st_dev;
         tree.inode = info.st_ino;
     }

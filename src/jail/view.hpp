@@ -23,6 +23,7 @@ struct ViewStep {
         symlink,
         tree,
         shown_directory,
+        changed_directory,
         device,
         scratch,
         shared_memory,
@@ -33,7 +34,7 @@ struct ViewStep {
     std::string path;
     std::string argument;  ///< text: contents · symlink: target · scratch: directory's name
     mode_t mode = 0755;    ///< directory, scratch
-    int tree = -1;         ///< tree, shown_directory, device: index into View::trees
+    int tree = -1;         ///< tree, shown_directory, changed_directory, device: index into View::trees
 };
 
 /// A host tree, opened before the root changes. In root mode the parent opens what only root may traverse to.
@@ -42,6 +43,7 @@ struct HostTree {
     bool is_directory = false;
     bool is_device = false;
     bool is_layer = false;  ///< to become the layer of an overlay: alone, without what is mounted below it
+    mode_t mode = 0;        ///< permissions
     dev_t device = 0;  ///< what stood at `source` when the plan was made; something else by now is an error
     ino_t inode = 0;
     int fd = -1;  ///< the child's descriptor of the detached mount
@@ -59,6 +61,10 @@ struct View {
     /// Child: one overlay's fsopen(2) context for each shown directory, by which the parent can refresh it.
     /// As many as there are shown directories; -1 until made.
     std::vector<int> context_fds;
+    /// The one directory that takes writes, by its name inside; empty: none.
+    std::string changed_path;
+    size_t changed_context = 0;  ///< its place among context_fds
+    int changes_fd = -1;         ///< child: the directory of its upper layer
 };
 
 /// Parent, before the clone: looks at the host and decides. Errors name a mount that cannot be.

@@ -19,6 +19,10 @@ constexpr const char* kScratchStaging = "/run/scratch";
 constexpr const char* kLayers = "/run/layers";
 constexpr const char* kTreeLayer = "/run/layers/tree";
 constexpr const char* kEmptyLayer = "/run/layers/empty";
+// The upper layer of the directory that takes writes: a file system of its own, so that it has a size.
+constexpr const char* kChanges = "/run/layers/changes";
+constexpr const char* kUpperLayer = "/run/layers/changes/upper";
+constexpr const char* kWorkLayer = "/run/layers/changes/work";
 // Room for directories, symlinks and small generated files.
 constexpr const char* kRootSize = "4194304";
 
@@ -118,7 +122,7 @@ int show_tree(const ViewStep& step, const HostTree& tree) {
 
 int make_layers() {
     if (const int e = make_path(kLayers, true); e < 0) return e;
-    if (const int e = attach(make_tmpfs("4096", "8", "0755"), kLayers); e < 0) return e;
+    if (const int e = attach(make_tmpfs("4096", "10", "0755"), kLayers); e < 0) return e;
     if (const int e = raw::make_directory(kTreeLayer, 0755); e < 0) return e;
     return raw::make_directory(kEmptyLayer, 0755);
 }
@@ -149,6 +153,43 @@ int show_directory(const ViewStep& step, const HostTree& tree, int& context_fd) 
     if (const int e = attach(tree.fd, kTreeLayer); e < 0) return e;
     const int overlay = make_overlay(context_fd);
     if (const long e = raw::call(SYS_umount2, kTreeLayer, MNT_DETACH); e < 0) return static_cast<int>(e);
+    return attach(overlay, step.path.c_str());
+}
+
+int make_changes(const View& view, const HostTree& tree, int& changes_fd) {
+    if (const int e = raw::make_directory(kChanges, 0755); e < 0) return e;
+    const int fs = make_tmpfs(view.scratch_size.c_str(), view.scratch_inodes.c_str(), "0700");
+    if (const int e = attach(fs, kChanges); e < 0) return e;
+    // It lends its mode to the directory shown. The owner is the jail's user, who must be able to write.
+    if (const int e = raw::make_directory(kUpperLayer, tree.mode | S_IRWXU); e < 0) return e;
+    if (const int e = raw::make_directory(kWorkLayer, 0700); e < 0) return e;
+    changes_fd = raw::open(kUpperLayer, O_RDONLY | O_DIRECTORY);
+    return changes_fd < 0 ? changes_fd : 0;
+}
+
+/// A detached overlay that keeps what is written in kUpperLayer.
+int make_changed_overlay(int& context_fd) {
+    context_fd = raw::open_filesystem("overlay");
+    if (context_fd < 0) return context_fd;
+    int e = raw::set_option(context_fd, "source", "overlay");
+    if (e == 0) e = raw::set_option(context_fd, "lowerdir", kTreeLayer);
+    if (e == 0) e = raw::set_option(context_fd, "upperdir", kUpperLayer);
+    if (e == 0) e = raw::set_option(context_fd, "workdir", kWorkLayer);
+    // Its own marks in user.*, since trusted.* takes a privilege over the host. It also switches off
+    // following marks that somebody planted in the layers.
+    if (e == 0) e = raw::set_flag(context_fd, "userxattr");
+    if (e == 0) e = raw::set_option(context_fd, "xino", "on");
+    return e == 0 ? raw::create_filesystem(context_fd, kWritable) : e;
+}
+
+// As show_directory(), with an upper layer: writes end there, the host's tree stays read-only.
+int show_changed_directory(View& view, const ViewStep& step, const HostTree& tree, int& context_fd) {
+    if (const int e = make_path(step.path.c_str(), true); e < 0) return e;
+    if (const int e = attach(tree.fd, kTreeLayer); e < 0) return e;
+    if (const int e = make_changes(view, tree, view.changes_fd); e < 0) return e;
+    const int overlay = make_changed_overlay(context_fd);
+    for (const char* layer : {kTreeLayer, kChanges})
+        if (const long e = raw::call(SYS_umount2, layer, MNT_DETACH); e < 0) return static_cast<int>(e);
     return attach(overlay, step.path.c_str());
 }
 
@@ -183,6 +224,7 @@ int build(const View& view, const ViewStep& step) {
         case ViewStep::Kind::device:
             return show_tree(step, view.trees[static_cast<size_t>(step.tree)]);
         case ViewStep::Kind::shown_directory:
+        case ViewStep::Kind::changed_directory:
             break;  // show_environment()
         case ViewStep::Kind::scratch:
             return build_scratch(view, step);
@@ -272,10 +314,14 @@ int show_environment(View& view, const char*& detail) {
     size_t shown = 0;
     for (const ViewStep& step : view.environment) {
         detail = step.path.c_str();
-        const int e =
-            step.kind == ViewStep::Kind::shown_directory
-                ? show_directory(step, view.trees[static_cast<size_t>(step.tree)], view.context_fds[shown++])
-                : build(view, step);
+        int e = 0;
+        if (step.kind == ViewStep::Kind::shown_directory)
+            e = show_directory(step, view.trees[static_cast<size_t>(step.tree)], view.context_fds[shown++]);
+        else if (step.kind == ViewStep::Kind::changed_directory)
+            e = show_changed_directory(view, step, view.trees[static_cast<size_t>(step.tree)],
+                                       view.context_fds[shown++]);
+        else
+            e = build(view, step);
         if (e < 0) return e;
     }
     detail = kLayers;

@@ -423,6 +423,118 @@ TEST_P(ViewInside, WhatTheHostReplacesIsSeenAfterARefresh) {
     });
 }
 
+Mount changed(const sys::TempDir& directory) {
+    return {directory.path(), "/opt/shown", Access::copy_on_write};
+}
+
+TEST_P(ViewInside, WhatIsWrittenToAChangedDirectoryStaysInItsLayer) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        std::ofstream(dir.path() + "/kept") << "kept";
+        std::ofstream(dir.path() + "/changed") << "old";
+        std::ofstream(dir.path() + "/deleted") << "old";
+        fs::create_directory(dir.path() + "/tree");
+        std::ofstream(dir.path() + "/tree/below") << "old";
+        plan.mounts.push_back(changed(dir));
+        auto jail = Jail::start(plan).value();
+        const Outcome outcome =
+            shell(*jail,
+                  "cd /opt/shown && cat kept && echo new > changed && rm deleted && echo new > added && "
+                  "chmod 600 tree/below && rm -r tree && mkdir tree && echo x > tree/other && mkfifo pipe && "
+                  "ln -s /etc/passwd link && ls -A tree && stat -c %u:%g . added");
+        EXPECT_EQ(outcome.errors, "");
+        const std::string id =
+            ::geteuid() == 0 ? "1000:1000" : std::to_string(::geteuid()) + ":" + std::to_string(::getegid());
+        EXPECT_EQ(outcome.output, "keptother\n" + id + "\n" + id + "\n");
+        // The host's files are as they were.
+        std::set<std::string> names;
+        for (const auto& entry : fs::recursive_directory_iterator(dir.path()))
+            names.insert(entry.path().filename());
+        EXPECT_EQ(names, (std::set<std::string>{"kept", "changed", "deleted", "tree", "below"}));
+        std::string text;
+        std::ifstream(dir.path() + "/changed") >> text;
+        EXPECT_EQ(text, "old");
+        // The layer holds the rest.
+        const int layer = jail->changes_fd();
+        struct stat info {};
+        ASSERT_EQ(::fstatat(layer, "deleted", &info, AT_SYMLINK_NOFOLLOW), 0);
+        EXPECT_TRUE(S_ISCHR(info.st_mode) && info.st_rdev == 0);
+        ASSERT_EQ(::fstatat(layer, "added", &info, AT_SYMLINK_NOFOLLOW), 0);
+        EXPECT_EQ(info.st_size, 4);
+        EXPECT_NE(::fstatat(layer, "kept", &info, AT_SYMLINK_NOFOLLOW), 0);
+    });
+}
+
+TEST_P(ViewInside, AChangedDirectoryShowsWhatTheHostDoesElsewhereInIt) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        std::ofstream(dir.path() + "/replaced") << "old";
+        plan.mounts.push_back(changed(dir));
+        auto jail = Jail::start(plan).value();
+        const std::string look = "cd /opt/shown; cat replaced; cat late 2>/dev/null || echo -; cat own";
+        EXPECT_EQ(shell(*jail, "echo own > /opt/shown/own;" + look).output, "old-\nown\n");
+        std::ofstream(dir.path() + "/.new") << "new";
+        fs::rename(dir.path() + "/.new", dir.path() + "/replaced");
+        std::ofstream(dir.path() + "/late") << "here";
+        auto refreshed = jail->refresh_view();
+        ASSERT_TRUE(refreshed) << refreshed.error().sentence();
+        EXPECT_EQ(shell(*jail, look).output, "newhereown\n");
+    });
+}
+
+// The cell fills the disk of the host through its notebook directory, or leaves there what acts later.
+// Barrier: a file system of its own below the overlay, with a size; the filter; Landlock.
+TEST_P(ViewInside, TheLayerOfChangesHasASizeAndNoPrivileges) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        plan.limits.scratch = 1_MiB;
+        plan.limits.scratch_inodes = 64;
+        plan.mounts.push_back(changed(dir));
+        auto jail = Jail::start(plan).value();
+        EXPECT_NE(shell(*jail, "head -c 2000000 /dev/zero > /opt/shown/big").errors.find("No space left"),
+                  std::string::npos);
+        EXPECT_NE(
+            shell(*jail, "rm /opt/shown/big; cd /opt/shown; for i in $(seq 100); do : > f$i || exit; done")
+                .errors.find("No space left"),
+            std::string::npos);
+        EXPECT_NE(shell(*jail, "chmod 4755 /opt/shown/f1").exit.code, 0);
+        EXPECT_NE(shell(*jail, "mknod /opt/shown/whiteout c 0 0").exit.code, 0);
+        EXPECT_TRUE(fs::is_empty(dir.path()));
+    });
+}
+
+TEST_P(ViewInside, OneDirectoryAtMostTakesChanges) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        plan.mounts.push_back(changed(dir));
+        plan.mounts.push_back({dir.path(), "/opt/again", Access::copy_on_write});
+        auto jail = Jail::start(plan);
+        ASSERT_FALSE(jail);
+        EXPECT_NE(jail.error().sentence().find("one directory"), std::string::npos)
+            << jail.error().sentence();
+    });
+}
+
+// Root's jails have a user of their own, to whom root's directory would be read-only.
+TEST(View, RootsJailsActAsTheOwnerInAChangedDirectory) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    auto dir = sys::TempDir::create("cellblock-view-").value();  // mode 0700
+    std::ofstream(dir.path() + "/own") << "own";
+    std::ofstream(dir.path() + "/foreign") << "foreign";
+    fs::permissions(dir.path() + "/foreign", fs::perms(0600));
+    ASSERT_EQ(::chown(dir.path().c_str(), 54321, 54321), 0);
+    ASSERT_EQ(::chown((dir.path() + "/own").c_str(), 54321, 54321), 0);
+    Plan plan;
+    plan.level = Level::namespaced;
+    plan.name = "test";
+    plan.mounts = {changed(dir)};
+    auto jail = Jail::start(plan).value();
+    EXPECT_EQ(
+        shell(*jail, "cd /opt/shown; echo ed >> own; cat own; stat -c %u own foreign; cat foreign").output,
+        "owned\n1000\n65534\n");
+    EXPECT_EQ(fs::file_size(dir.path() + "/own"), 3U);
+}
+
 TEST(View, RootsJailsSeeWhatOnlyRootMayTraverseTo) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
     auto dir = sys::TempDir::create("cellblock-view-").value();  // mode 0700

@@ -53,7 +53,7 @@ milliseconds to_duration(double value) {
 
 constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
 constexpr std::array<std::string_view, 2> kLandlockUses{"required", "optional"};
-constexpr std::array<std::string_view, 2> kNotebookDirs{"none", "ro"};
+constexpr std::array<std::string_view, 4> kNotebookDirs{"none", "ro", "cow", "rw"};
 
 // What an empty list is called, and no IPython profile.
 constexpr std::string_view kNone = "none";
@@ -97,7 +97,7 @@ constexpr std::array kSettings{
             Number{Unit::cores, kLeastCpus, kMostCpus, "all",
                    [](const LaunchOptions& o) { return or_no_limit(o.limits.cpus); },
                    [](LaunchOptions& o, double value) { o.limits.cpus = or_zero(value); }}},
-    Setting{"limits.scratch", "--scratch", "", "SIZE", "size of the private /tmp and home directory together",
+    Setting{"limits.scratch", "--scratch", "", "SIZE", "size of the private /tmp and home directory together; the same again for what --notebook-dir takes",
             Number{Unit::size, kLeastScratch, kMostBytes, "",
                    [](const LaunchOptions& o) { return bytes(o.limits.scratch); },
                    [](LaunchOptions& o, double value) { o.limits.scratch = to_bytes(value); }}},
@@ -119,7 +119,7 @@ constexpr std::array kSettings{
                    [](LaunchOptions& o, const std::string& word) -> Result<void> {
                        o.landlock = word == kLandlockUses[0] ? jail::LandlockUse::required : jail::LandlockUse::optional;
                        return {}; }}},
-    Setting{"files.notebook_dir", "--notebook-dir", "", "MODE", "what cells see of the directory where the kernel starts: none, or ro (read-only)",
+    Setting{"files.notebook_dir", "--notebook-dir", "", "MODE", "what cells may do in the directory where the kernel starts: none, ro (read), cow (write, kept apart until \"cellblock apply\"), rw",
             Choice{kNotebookDirs,
                    [](const LaunchOptions& o) { return session::to_text(o.notebook_dir); },
                    [](LaunchOptions& o, const std::string& word) -> Result<void> { o.notebook_dir = TRY(session::parse_notebook_dir(word)); return {}; }}},

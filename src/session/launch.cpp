@@ -41,31 +41,76 @@ bool is_closed_to_cells(const std::string& directory) {
     return ::geteuid() == 0 && (status.st_mode & kOpenToAll) != kOpenToAll;
 }
 
-std::string place_notebook_dir(NotebookDir choice, jail::Plan& plan) {
-    if (choice == NotebookDir::none) return std::string(kHome);
+struct NotebookDirWord {
+    NotebookDir choice;
+    std::string_view word;
+};
+constexpr std::array kNotebookDirWords{
+    NotebookDirWord{NotebookDir::none, "none"}, NotebookDirWord{NotebookDir::ro, "ro"},
+    NotebookDirWord{NotebookDir::cow, "cow"}, NotebookDirWord{NotebookDir::rw, "rw"}};
+
+bool takes_writes(NotebookDir choice) {
+    return choice == NotebookDir::cow || choice == NotebookDir::rw;
+}
+
+/// What cells see at the current directory: "" when it is not shown.
+Result<std::string> shown_notebook_dir(NotebookDir choice) {
     std::error_code error;
     const fs::path here = fs::current_path(error);
-    if (error) return std::string(kHome);
-    if (is_closed_to_cells(here)) return std::string(kHome);  // It could not even be entered.
+    if (error) return Error("find the current directory: " + error.message());
     const std::vector<std::string> homes = read_host_facts().homes;
+    if (is_hidden(here, homes))
+        return Error("show " + here.string() + ": hidden directories of a home hold keys and settings");
+    // Cells that may change a directory act as its owner; others could not even enter.
+    if (!takes_writes(choice) && is_closed_to_cells(here))
+        return Error("show " + here.string() + ": cells run as another user, who may not read it");
     ShownPaths shown(homes);
+    TRY(shown.show(here));
+    if (takes_writes(choice) && shown.mounts() != std::vector<std::string>{here})
+        return Error("let cells change " + here.string() +
+                     ": it is part of the system, which every jail shows");
+    return here.string();
+}
+
+Result<std::string> place_notebook_dir(NotebookDir choice, jail::Plan& plan) {
+    if (choice == NotebookDir::none) return std::string(kHome);
+    auto here = shown_notebook_dir(choice);
+    if (!here && takes_writes(choice))
+        // Elsewhere, what cells write would be lost with the kernel.
+        return std::move(here).error().with_remedy(
+            "Start Jupyter in, or put the notebook into, a directory of its own; or choose --notebook-dir "
+            "ro.");
     // What would show a home directory as a whole, or parts of the system, is simply not shown.
-    if (is_hidden(here, homes) || !shown.show(here)) return std::string(kHome);
-    for (const std::string& directory : shown.mounts()) plan.mounts.push_back({directory, directory});
+    if (!here) return std::string(kHome);
+    const auto access = takes_writes(choice) ? jail::Access::copy_on_write : jail::Access::read_only;
+    plan.mounts.push_back({*here, *here, access});
+    // An environment in it lies above it, and stays read-only.
+    std::ranges::stable_sort(plan.mounts, {}, &jail::Mount::target);
     return here;
+}
+
+Result<ChangedFiles::Options> keep_changes(const LaunchOptions& options, const std::string& directory) {
+    const auto variable = [](const std::string& name) {
+        const char* value = std::getenv(name.c_str());
+        return std::string(value ? value : "");
+    };
+    return ChangedFiles::Options{{TRY(changes::state_directory(variable)), directory, options.limits.scratch},
+                                 options.notebook_dir == NotebookDir::rw};
 }
 
 }  // namespace
 
 std::string_view to_text(NotebookDir choice) {
-    return choice == NotebookDir::none ? "none" : "ro";
+    for (const NotebookDirWord& row : kNotebookDirWords)
+        if (row.choice == choice) return row.word;
+    UNREACHABLE();
 }
 
 Result<NotebookDir> parse_notebook_dir(std::string_view text) {
-    if (text == "none") return NotebookDir::none;
-    if (text == "ro") return NotebookDir::ro;
+    for (const NotebookDirWord& row : kNotebookDirWords)
+        if (row.word == text) return row.choice;
     return Error("read the notebook directory mode \"" + std::string(text) +
-                 "\": \"none\" or \"ro\" is expected");
+                 "\": \"none\", \"ro\", \"cow\" or \"rw\" is expected");
 }
 
 Result<std::string> parse_ipython_profile(const std::string& text) {
@@ -161,7 +206,15 @@ Result<Config> make_config(const LaunchOptions& options) {
     config.command.environment = worker_environment(
         python, options, [](const char* name) -> const char* { return std::getenv(name); });
     config.plan.landlock = options.landlock;
-    config.command.working_directory = place_notebook_dir(options.notebook_dir, config.plan);
+    config.command.working_directory = TRY(place_notebook_dir(options.notebook_dir, config.plan));
+    if (takes_writes(options.notebook_dir))
+        config.changed_files = TRY(keep_changes(options, config.command.working_directory));
+    if (options.notebook_dir == NotebookDir::ro && config.command.working_directory != kHome)
+        config.write_beside_hint =
+            "cells see the notebook's directory read-only. They can write to /tmp and to their home "
+            "directory; to let "
+            "them write beside the notebook, reinstall the kernel with --notebook-dir cow (kept apart until "
+            "\"cellblock apply\") or rw";
     return config;
 }
 

@@ -16,6 +16,8 @@ namespace cellblock::session {
 enum class NotebookDir {
     none,  ///< nothing
     ro,    ///< the directory, read-only, at its own path; never a home directory as a whole
+    cow,   ///< … what they write is kept apart from the host's files: `cellblock diff`, `cellblock apply`
+    rw,    ///< … and carried over to the host's files at the end of each cell
 };
 
 std::string_view to_text(NotebookDir choice);

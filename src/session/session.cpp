@@ -136,6 +136,8 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     const Verdict verdict = judge(evidence);
     tell_what_was_left_out(id);
     tell_what_was_refused(id);
+    tell_what_was_changed(id);
+    tell_how_to_write(id, ending);
 
     if (refused_forks > 0)
         note(id, "the limit of " + std::to_string(config_.plan.limits.processes) +
@@ -218,6 +220,31 @@ void Session::tell_what_was_refused(uint64_t id) {
         request = pending_.at(id).request;
     }
     host_.calls_refused(*request, denials);
+}
+
+void Session::tell_what_was_changed(uint64_t id) {
+    std::shared_ptr<ChangedFiles> files;
+    {
+        const std::lock_guard lock(jail_mutex_);
+        files = changed_files_;
+    }
+    if (!files) return;
+    {
+        // What completion and comm messages write is found after the next cell.
+        const std::lock_guard lock(mutex_);
+        if (pending_.at(id).request->msg_type != "execute_request") return;
+    }
+    for (const std::string& text : files->after_cell()) note(id, text);
+}
+
+void Session::tell_how_to_write(uint64_t id, const Ending& ending) {
+    if (config_.write_beside_hint.empty() || !ending.reply ||
+        ending.reply->status != protocol::ReplyStatus::error)
+        return;
+    // strerror(EROFS), as exceptions of Python and of libraries in C quote it. Only a hint: a cell may say so
+    // itself.
+    if (ending.reply->content.find("Read-only file system") == std::string::npos) return;
+    note(id, config_.write_beside_hint);
 }
 
 size_t Session::count_beside_cells() const {

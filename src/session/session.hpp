@@ -23,6 +23,7 @@
 #include "jail/jail.hpp"
 #include "jail/verdict.hpp"
 #include "protocol/message.hpp"
+#include "session/changed_files.hpp"
 #include "session/explain.hpp"
 #include "session/worker.hpp"
 
@@ -66,6 +67,10 @@ struct Config {
     std::chrono::milliseconds wall_time_grace{2000};
     /// What one cell may put into the notebook, so that front ends can still show it. Zero: no limit.
     Bytes output_limit{0};
+    /// Where what cells write beside the notebook is kept; needs a copy_on_write mount in the plan.
+    std::optional<ChangedFiles::Options> changed_files;
+    /// What to do when a cell cannot write beside the notebook; empty: it can, or there is nothing to do.
+    std::string write_beside_hint;
     /// How a person raises a limit, e.g. "start the kernel with --memory 4GiB".
     std::string raise_memory_hint;
     std::string raise_wall_time_hint;
@@ -273,6 +278,7 @@ class Session final : private WorkerListener {
     size_t count_beside_cells() const;
 
     // The life of jail and worker.
+    Result<void> make_jail();
     Result<void> start_worker();
     /// A new worker in the place of a lost one, once, whoever asks first.
     Result<void> replace_lost_worker();
@@ -312,6 +318,8 @@ class Session final : private WorkerListener {
     bool fits(Output& output, std::string_view msg_type, uint64_t size) const;
     void tell_what_was_left_out(uint64_t id);
     void tell_what_was_refused(uint64_t id);
+    void tell_what_was_changed(uint64_t id);
+    void tell_how_to_write(uint64_t id, const Ending& ending);
 
     void on_frame(Worker& worker, protocol::UpFrame frame) override;
     void on_text(Worker& worker, Stream stream, std::string text) override;
@@ -338,6 +346,7 @@ class Session final : private WorkerListener {
     // The jail is used by whoever holds this; never taken while holding mutex_.
     std::mutex jail_mutex_;
     std::unique_ptr<jail::Jail> jail_;
+    std::shared_ptr<ChangedFiles> changed_files_;  // of this jail; null when cells cannot write there
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;

@@ -20,7 +20,7 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
     session->sampler_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_sample(); }));
     session->interrupt_patience_ =
         TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_interrupt_patience(); }));
-    session->jail_ = TRY(session->config_.start_jail(session->config_.plan));
+    TRY(session->make_jail());
     session->watch_jail();
     if (session->config_.plan.level != jail::Level::full) session->sampler_->arm(kSampleInterval);
     TRY(session->start_worker());
@@ -33,6 +33,19 @@ Session::Session(Config config, EventLoop& loop, Host& host)
 Session::~Session() {
     if (worker_) worker_->detach();
     if (jail_) loop_.unwatch(jail_->event_fd());
+    // The jail's layer outlives its processes: nothing is written while it is read for the last time.
+    jail_.reset();
+    if (changed_files_) changed_files_->at_end();
+}
+
+Result<void> Session::make_jail() {
+    jail_.reset();
+    if (changed_files_) changed_files_->at_end();
+    changed_files_.reset();
+    jail_ = TRY(config_.start_jail(config_.plan));
+    if (config_.changed_files)
+        changed_files_ = TRY(ChangedFiles::create(*config_.changed_files, jail_->changes_fd()));
+    return {};
 }
 
 Result<std::string> Session::wait_ready() {
@@ -108,8 +121,7 @@ Result<void> Session::recover() {
             jail_->take_events();
         }
         if (init_lost) {
-            jail_.reset();
-            jail_ = TRY(config_.start_jail(config_.plan));
+            TRY(make_jail());
             loop_.post([this] { watch_jail(); });
         }
     }

@@ -14,11 +14,12 @@ MAY_USE = {
     "protocol": {"base"},
     "jail": {"base"},
     "observe": {"base"},
-    "session": {"base", "protocol", "jail"},
+    "changes": {"base"},
+    "session": {"base", "protocol", "jail", "changes"},
     "profile": {"base", "jail", "session"},
     # Of the jail only its words: levels and verdicts.
     "kernel": {"base", "protocol", "session", "jail"},
-    "cli": {"base", "protocol", "jail", "session", "profile", "kernel"},
+    "cli": {"base", "protocol", "jail", "changes", "session", "profile", "kernel"},
 }
 WORDS_OF_THE_JAIL = {"jail/jail.hpp", "jail/verdict.hpp"}
 

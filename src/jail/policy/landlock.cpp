@@ -43,6 +43,11 @@ std::span<const LandlockRow> landlock_rows() {
     return kRows;
 }
 
+LandlockRow changed_directory_row() {
+    return {"the notebook directory, with --notebook-dir cow or rw", kOwn,
+            "writes go to a layer of the jail's own; the host's files are below it, read-only"};
+}
+
 uint64_t landlock_file_rights(int abi) {
     uint64_t rights = abi >= 1 ? kFirstRights : 0;
     if (abi >= 2) rights |= kRefer;

@@ -15,6 +15,8 @@ struct LandlockRow {
 };
 
 std::span<const LandlockRow> landlock_rows();
+/// The row for the directory of a plan that takes writes; its path is the plan's.
+LandlockRow changed_directory_row();
 
 /// All rights that the kernel knows from ABI version `abi` on, which are those that a ruleset must handle.
 uint64_t landlock_file_rights(int abi);

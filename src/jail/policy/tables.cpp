@@ -185,6 +185,8 @@ Table landlock() {
                 {}};
     for (const LandlockRow& row : landlock_rows())
         table.rows.push_back({row.path, rights_text(row.rights), row.reason});
+    const LandlockRow changed = changed_directory_row();
+    table.rows.push_back({changed.path, rights_text(changed.rights), changed.reason});
     return table;
 }
 

@@ -1,0 +1,55 @@
+// Names of files that cells have chosen: how they are opened, stored, shown, and which of them are protected.
+// A name is any sequence of bytes but "/" and zero; a path here is relative, and has neither "." nor "..".
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+namespace cellblock::changes {
+
+/// Opens `path` below the directory `root_fd` ("" is that directory itself). No symbolic link is followed,
+/// not on the way either, and nothing outside is reached whatever happens meanwhile (openat2(2),
+/// RESOLVE_BENEATH).
+Result<UniqueFd> open_beneath(int root_fd, const std::string& path, int flags);
+
+/// "a/b" and "c" of "a/b/c"; "" and "c" of "c".
+std::string parent_of(const std::string& path);
+std::string name_of(const std::string& path);
+
+/// True for what an overlay or a directory listing can yield: relative, no empty part, no "." or "..".
+bool is_plain_path(std::string_view path);
+/// `path` is `directory` or lies below it.
+bool is_below(std::string_view path, std::string_view directory);
+
+/// One line of plain text for people: what would steer a terminal or reverse the direction of writing is
+/// escaped.
+std::string printable(std::string_view name);
+/// ASCII without control characters, and back; an error for what encode() cannot have written.
+std::string encode(std::string_view name);
+Result<std::string> decode(std::string_view text);
+
+/// Files that programs of the host execute, or obey, without being asked to. One that a cell wrote is carried
+/// over only when it is named.
+struct ProtectedName {
+    const char* glob;  ///< of one part of a path, fnmatch(3); the row holds for everything below it
+    std::string_view reason;
+};
+std::span<const ProtectedName> protected_names();
+/// The row that protects `path`, by its name or one of a directory above; null when none does.
+const ProtectedName* find_protection(const std::string& path);
+
+/// The same for many paths, which a cell may have made deep: the directories above are looked at once.
+class Protections {
+  public:
+    const ProtectedName* find(const std::string& path);
+
+  private:
+    std::unordered_map<std::string, const ProtectedName*> directories_;
+};
+
+}  // namespace cellblock::changes

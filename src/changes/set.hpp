@@ -1,0 +1,93 @@
+// A set: what the cells of one kernel have changed in one directory, kept in a directory of the user's state
+// until it is applied or discarded. Names that cells chose are text in it, never names of its own files.
+//
+//     <state>/20261121-190512-4711/    manifest   one JSON object a line: the set, then each change
+//                                      files/7    contents
+//                                      lock       held while one program reads or writes the set
+//                                      running    held by the kernel as long as it lives
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "changes/change.hpp"
+
+namespace cellblock::changes {
+
+/// Changes of one set. What is beyond is not recorded, and said.
+inline constexpr size_t kMaxChanges = 16384;
+/// Sets that are kept. No kernel that would make another starts: each may take as much of the disk as its
+/// kernel's --scratch says.
+inline constexpr size_t kMaxSets = 32;
+/// Of a manifest: its lines have a few hundred bytes, and up to three for each byte of a name.
+inline constexpr size_t kMaxManifest = size_t{256} * 1024 * 1024;
+
+/// $XDG_STATE_HOME/cellblock/changes, else ~/.local/state/cellblock/changes. An error when neither is known.
+/// https://specifications.freedesktop.org/basedir-spec/latest/
+Result<std::string> state_directory(const std::function<std::string(const std::string&)>& variable);
+
+struct Header {
+    std::string directory;  ///< whose files were changed, absolute
+    int pid = 0;            ///< of the kernel
+    int64_t started = 0;    ///< seconds since 1970
+    bool complete = true;   ///< false: there were more than kMaxChanges
+};
+
+class Set {
+  public:
+    /// A new, empty one, which `header` describes; held as running until it is destroyed, and removed then
+    /// when nothing was ever in it.
+    static Result<Set> create(const std::string& state_directory, const Header& header);
+    /// An existing one, locked until it is destroyed; waits for whoever holds it (a cell's end, a command).
+    static Result<Set> open(const std::string& state_directory, const std::string& id);
+    Set(Set&&) = default;
+    Set& operator=(Set&&) = delete;
+    Set(const Set&) = delete;
+    ~Set();
+
+    [[nodiscard]] const std::string& id() const { return id_; }
+    [[nodiscard]] const Header& header() const { return header_; }
+    [[nodiscard]] const std::vector<Change>& changes() const { return changes_; }
+    /// Whether its kernel lives.
+    [[nodiscard]] bool is_running() const;
+
+    /// For the kernel: takes the lock until the value is destroyed.
+    Result<UniqueFd> lock();
+    /// Reads the list again, when somebody else has written it. The lock must be held.
+    Result<void> reread();
+    /// Replaces the list, and removes contents that nobody names any more.
+    Result<void> write(std::vector<Change> changes, bool complete);
+    /// A new file for contents.
+    Result<UniqueFd> create_blob(uint64_t number);
+    /// Contents for reading.
+    [[nodiscard]] Result<UniqueFd> open_blob(uint64_t number) const;
+    /// Removes the whole set.
+    Result<void> remove();
+
+  private:
+    Set(std::string path, std::string id) : path_(std::move(path)), id_(std::move(id)) {}
+    Result<void> read();
+    [[nodiscard]] std::pair<ino_t, int64_t> manifest_state() const;
+
+    std::string path_;
+    std::string id_;
+    Header header_;
+    std::vector<Change> changes_;
+    std::pair<ino_t, int64_t> manifest_;  // inode and time, as it was when the list was read or written here
+    UniqueFd lock_;
+    UniqueFd running_;  // of create() only
+};
+
+/// The names of the sets there are, oldest first.
+Result<std::vector<std::string>> list_sets(const std::string& state_directory);
+
+/// Copies `from` to the empty file `to`, with its holes. At most `limit` bytes of data; the value says how
+/// many, and more is EFBIG.
+Result<uint64_t> copy_contents(int from, int to, uint64_t limit);
+
+}  // namespace cellblock::changes
