@@ -320,7 +320,7 @@ TEST(View, WhatIsMountedBelowAShownDirectoryIsNotShown) {
 // The cell connects to a service of the host, writes to its FIFO or holds its locks, by their names in a
 // directory that it sees read-only. Barrier: the overlay, whose inodes are others.
 INSIDE(reach_for_the_host) {
-    const std::string directory = arguments.at(0);
+    const std::string& directory = arguments.at(0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, (directory + "/socket").c_str(), sizeof address.sun_path - 1);
