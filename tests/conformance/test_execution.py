@@ -202,3 +202,9 @@ def test_unknown_requests_get_busy_and_idle_and_nothing_else(kernel):
 def test_strange_code_gets_an_answer(kernel, code):
     assert kernel.run(code).status in ("ok", "error")
     assert kernel.run("1").status == "ok"
+
+
+def test_the_environment_may_name_the_file_of_all_cells(start_kernel):
+    kernel = start_kernel(env={"IPYKERNEL_CELL_NAME": "<a cell>"})
+    assert kernel.run("def f(): 1/0\nf.__code__.co_filename").result == "'<a cell>'"
+    assert kernel.run("f()").ename == "ZeroDivisionError"

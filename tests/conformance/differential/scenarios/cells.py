@@ -81,4 +81,7 @@ SCENARIOS = [
              "t = asyncio.ensure_future(later())", Pause(0.6), "1"),
     scenario("nested event loops", "import asyncio, nest_asyncio2\nnest_asyncio2.apply()\nasyncio.run(asyncio.sleep(0, 'nested'))", "await asyncio.sleep(0, 'awaited')",
              "asyncio.get_event_loop().run_until_complete(asyncio.sleep(0.01, 'until complete'))", fresh=True),
+    scenario("odd code", *map(cell, ("\\", "  1", "?", "??", "1;;", "\ufeff1", "# -*- coding: latin-1 -*-\n'é'", "print('a')\x1a", "\r\r1", "x = 5 # \u2028y", "%%capture\n", ",print a b", "/print 1", ">>> 1 + 1\n2", "In [1]: 2 + 2", "... x"))),
+    scenario("awaits that are cancelled", "import asyncio\nasync with asyncio.timeout(0.05):\n    await asyncio.sleep(5)", "t = asyncio.create_task(asyncio.sleep(5)); t.cancel(); await t", "raise asyncio.CancelledError",
+             "await asyncio.shield(asyncio.sleep(0, 4))", "asyncio.current_task().cancel(); await asyncio.sleep(0)", "2", fresh=True),
 ]

@@ -158,4 +158,7 @@ SCENARIOS = [
         Differs("iopub: 1 stream stdout", None, r"'finalised\\n'", "it is the last cell's")]),
     scenario("shutdown waits for threads", "import threading, time\nt = threading.Thread(target=time.sleep, args=(0.5,)); t.start()", ask("shutdown_request", channel="control", restart=False), Exit(), fresh=True),
     scenario("pdb.run and Pdb by hand", asking("import pdb\npdb.Pdb().set_trace()\nx = 1"), Answer("c"), Settle(), asking("pdb.run('y = 2')"), Answer("c"), Settle(), "pdb.Pdb.__name__, pdb.Pdb.__module__", fresh=True),
+    scenario("IPython.embed", asking("import IPython\nx = 3\nIPython.embed(colors='nocolor', banner1='')"), Answer("x + 1", if_asked=True), Answer("exit", if_asked=True), Settle(), "1", fresh=True,
+             leave_out=((r"Tip: .*?\\n", "TIP"),)),
+    scenario("interrupt: in a !command that reads", start("!echo began; cat"), Until("began"), Pause(0.3), interrupt(), Settle(), "1"),
 ]

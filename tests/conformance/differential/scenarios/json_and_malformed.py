@@ -81,4 +81,7 @@ SCENARIOS = [
     scenario("malformed: metadata", say("execute_request", EXECUTE, metadata={"cellId": 5}), say("execute_request", EXECUTE, metadata={"k": [[[[]]]]}), "'alive'"),
     scenario("malformed: header fields", say("execute_request", EXECUTE, header={"username": "żółć", "version": "5.0"}), say("execute_request", EXECUTE, header={"username": 5}), say("execute_request", EXECUTE, header={"extra": {"deep": [1]}}), "'alive'"),
     scenario("many small requests", *[ask("is_complete_request", code="x" * n) for n in range(30)]),
+    scenario("displays: objects of IPython.display", "from IPython.display import *\nopen('t.txt', 'w').write('t'); FileLinks('.')", "FileLink('t.txt')", "Code('x = 1')", "Code(filename='t.txt')", "Image(filename='t.txt')",
+             "open('i.png', 'wb').write(b'\\x89PNG\\r\\n\\x1a\\n0000IHDR' + bytes(8)); Image('i.png')", "Image('i.png', embed=False)", "display_html('<b>', raw=True); display_javascript('1', raw=True)", "Audio(b'RIFF', rate=1)",
+             "DisplayHandle('own')", "JSON([1], expanded=True, root='r')", "HTML(filename='t.txt')", "Javascript(lib=['a'], css=['b'], data='1')", "display(HTML('x', metadata={'m': 1}))"),
 ]

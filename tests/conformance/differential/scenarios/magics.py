@@ -80,4 +80,12 @@ SCENARIOS = [
     scenario("asyncio: the loop and its policy", "import asyncio; type(asyncio.get_event_loop_policy()).__name__, type(asyncio.get_running_loop()).__name__, asyncio.get_running_loop().get_debug()", "asyncio.current_task() is None",
              "(await asyncio.sleep(0, 1)), asyncio.current_task() is not None", "asyncio.new_event_loop().run_until_complete(asyncio.sleep(0, 5))", "await asyncio.to_thread(print, 'of a thread')",
              "async def g():\n    try: yield 1\n    finally: print('closed')\na = g(); await a.__anext__()", "await a.aclose()", "return 5", "yield 5", "%autoawait curio", "%autoawait nope", fresh=True),
+    scenario("the shell's own methods", "from IPython.core.interactiveshell import InteractiveShell; InteractiveShell.initialized(), InteractiveShell.instance() is get_ipython()", "get_ipython().getoutput('echo a; echo b')",
+             "get_ipython().getoutput('echo a', split=False)", "r = await get_ipython().run_cell_async('1 + 1', transformed_cell='1 + 1')\nr.result", "get_ipython().push({'pushed': 5}); pushed", "get_ipython().drop_by_id({'pushed': 5}); pushed",
+             "f = get_ipython().mktempfile('print(7)'); get_ipython().safe_execfile(f, {})", "get_ipython().user_global_ns is globals(), get_ipython().user_ns is globals()", "get_ipython().var_expand('{1+1} $x')", "get_ipython().showindentationerror()",
+             "get_ipython().find_user_code('1-1')"),
+    scenario("all events", "kinds = 'pre_execute', 'post_execute', 'pre_run_cell', 'post_run_cell'\ndef told(*a): print('told', len(a))\nfor kind in kinds: get_ipython().events.register(kind, told)", "1", cell("2", silent=True), "1/0", "display(3)",
+             cell("4", store_history=False), "for kind in kinds: get_ipython().events.unregister(kind, told)", fresh=True),
+    scenario("toolkits without a display", "import tkinter\ntkinter.Tk()", "import webbrowser; webbrowser.open('http://localhost:1')", "import readline", "import matplotlib; matplotlib.use('tkagg')\nimport matplotlib.pyplot as plt; plt.figure()", fresh=True),
+    scenario("%subshell", "%subshell", leave_out=((r"(id|count|pid): \d+", "N"),)),
 ]

@@ -70,4 +70,5 @@ SCENARIOS = [
 
     scenario("complete: with jedi", "%config Completer.use_jedi = True", "%config Completer.jedi_compute_type_timeout = 60000", "def some(alpha: int, beta='x') -> str: 'doc'\nclass Kl:\n    def meth(self): ...\nkl = Kl()", complete("som"), complete("kl.me"), complete("import jso"),
              complete("some(al"), complete("x = [1]\nx.app"), complete("'a'.upp"), "%config Completer.use_jedi = False", fresh=True),
+    scenario("inspect: with HTML", "get_ipython().enable_html_pager = True", inspect("len"), "len?", "get_ipython().enable_html_pager = False", inspect("len"), fresh=True),
 ]

@@ -124,4 +124,15 @@ SCENARIOS = [
              "q = mp.Queue(); q.put(1); q.get()", "m = mp.Manager(); dict(m.dict(a=1))", "m.shutdown()", "import joblib; joblib.Parallel(n_jobs=2)(joblib.delayed(more)(i) for i in range(3))", fresh=True),
     scenario("children of asyncio", "import asyncio\np = await asyncio.create_subprocess_exec('echo', 'piped', stdout=-1); (await p.communicate())[0]",
              "p = await asyncio.create_subprocess_exec('echo', 'inherits'); await p.wait()", Until("inherits"), fresh=True, streams_apart=True),
+    scenario("rich, click and colorama", "import rich; rich.print('[b]x[/b]', {'a': 1})", "from rich.console import Console; Console(force_terminal=True).print('[red]y')",
+             "import click; click.echo('text'); click.secho('z', fg='red'); click.echo('err', err=True)", "click.echo(b'bytes')", "import colorama; colorama.init(); print('\\x1b[31mred'); colorama.deinit()",
+             differs=fails_there(4, "must be str", "bytes", "click writes bytes through the stream's buffer, which ipykernel's has not")),
+    scenario("children have nothing to read", "import subprocess\nsubprocess.run(['cat'], timeout=5).returncode", "import os; os.read(0, 10)", "%%bash\ncat",
+             "subprocess.run(['python3', '-c', 'input()'], timeout=5, capture_output=True).returncode"),
+    scenario("servers on the loopback", "import asyncio, socket\nasync def echo(r, w):\n    w.write(await r.readline()); await w.drain(); w.close()\n"
+             "s = await asyncio.start_server(echo, '127.0.0.1', 0)\nport = s.sockets[0].getsockname()[1]", "r, w = await asyncio.open_connection('127.0.0.1', port)\nw.write(b'hi\\n'); (await r.readline())",
+             "s.close(); socket.gethostbyname('localhost'), socket.getservbyname('http')", "import http.server, threading, urllib.request\nweb = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)\n"
+             "threading.Thread(target=web.serve_forever, daemon=True).start()\nurllib.request.urlopen(f'http://127.0.0.1:{web.server_port}/').status", "web.shutdown()", "a, b = socket.socketpair(); a.send(b'x'); b.recv(1)",
+             "socket.create_connection(('127.0.0.1', 1))", fresh=True, leave_out=((r"\d+/\w+/\d+ \d+:\d+:\d+", "WHEN"),)),
+    scenario("megabytes of text", "x = 'é' * 2_000_000; print(len(x)); x[:10]", "display({'text/plain': 'y' * 3_000_000}, raw=True)", "print('z' * 3_000_000)"),
 ]
