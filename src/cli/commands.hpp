@@ -44,11 +44,14 @@ struct Command {
     Action (*declare)(CLI::App& app, const Context& context);
 };
 std::span<const Command> commands();
+/// Those of `cellblock audit`.
+std::span<const Command> audit_commands();
 
 /// Runs the program: `arguments` without its name. Returns the exit status.
 int run(const std::vector<std::string>& arguments, const Context& context);
 
 Action declare_apply(CLI::App& app, const Context& context);
+Action declare_audit(CLI::App& app, const Context& context);
 Action declare_delegate(CLI::App& app, const Context& context);
 Action declare_diff(CLI::App& app, const Context& context);
 Action declare_discard(CLI::App& app, const Context& context);

@@ -366,6 +366,13 @@ TEST_F(Program, TheReferenceInTheDocumentsIsComplete) {
             << "docs/configuration.md must contain, for cellblock " << command.name << ":\n"
             << reference;
     }
+    for (const Command& command : audit_commands()) {
+        EXPECT_THAT(page.str(), HasSubstr("### cellblock audit " + std::string(command.name) + "\n"));
+        const std::string reference = reference_of(command, context);
+        EXPECT_NE(page.str().find(reference), std::string::npos)
+            << "docs/configuration.md must contain, for cellblock audit " << command.name << ":\n"
+            << reference;
+    }
 }
 
 TEST_F(Program, TheDocumentedPolicyIsTheOneInForce) {

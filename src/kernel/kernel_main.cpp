@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 
 #include "base/sys.hpp"
@@ -59,9 +60,20 @@ Result<UniqueFd> open_parent() {
     return sys::pidfd_open(parent);
 }
 
+// Servers name the file kernel-ID.json.
+std::string kernel_id(const std::string& connection_file) {
+    const std::string name = std::filesystem::path(connection_file).stem();
+    constexpr std::string_view kPrefix = "kernel-";
+    return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+}
+
 Result<int> serve(const KernelOptions& options) {
     const auto connection = TRY(protocol::read_connection_file(options.connection_file));
     session::Config config = TRY(session::make_config(options.launch));
+    if (config.audit) {
+        config.audit->kernel = kernel_id(options.connection_file);
+        config.audit->profile = options.profile.digest;
+    }
     const UniqueFd signals = TRY(sys::signal_fd(kSignals));
     const UniqueFd parent = TRY(open_parent());
     // The loop outlives everything that is registered with it.

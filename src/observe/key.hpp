@@ -53,6 +53,7 @@ class PublicKeys {
     static Result<PublicKeys> load(const std::string& directory);
     Result<void> add_file(const std::string& path);
 
+    [[nodiscard]] bool empty() const { return keys_.empty(); }
     [[nodiscard]] bool knows(const std::string& id) const;
     [[nodiscard]] bool verify(const std::string& id, std::string_view message,
                               std::string_view signature) const;

@@ -79,13 +79,16 @@ std::string to_text(Time time) {
 }
 
 std::string quoted(std::string_view text) {
-    const std::string json = json_string(text);
+    return escape_hidden(json_string(text));
+}
+
+std::string escape_hidden(std::string_view text) {
     // What is hidden begins with one of few bytes; most texts have none of them.
-    if (json.find_first_of("\x7F\xC2\xD8\xE2\xEF") == std::string::npos) return json;
+    if (text.find_first_of("\x7F\xC2\xD8\xE2\xEF") == std::string::npos) return std::string(text);
     std::string out;
-    out.reserve(json.size());
-    const char* const end = json.data() + json.size();
-    for (const char* p = json.data(); p != end;) {
+    out.reserve(text.size());
+    const char* const end = text.data() + text.size();
+    for (const char* p = text.data(); p != end;) {
         const auto byte = static_cast<unsigned char>(*p);
         const size_t size = byte < 0x80 ? 1 : utf8_run(p, end).size;
         const std::string_view sequence(p, size);
@@ -136,16 +139,30 @@ Members& Members::list(std::string_view key, const std::vector<Members>& objects
     static constexpr size_t kMaxList = 16 * 1024;
     std::string json = "[";
     for (const Members& object : objects) {
-        std::string members = object.body();
-        if (json.size() + members.size() > kMaxList) {
+        const std::string one = object.object();
+        if (json.size() + one.size() > kMaxList) {
             cut_.emplace_back(key);
             break;
         }
-        if (!members.empty()) members.erase(0, 1);
-        json += (json.size() > 1 ? ",{" : "{") + members + "}";
+        json += (json.size() > 1 ? "," : "") + one;
     }
     add(key, json + "]");
     return *this;
+}
+
+Members& Members::append(const Members& others) {
+    if (body_.size() + others.body_.size() > kMaxMembers - kRoomForCut)
+        cut_.emplace_back("others");
+    else
+        body_ += others.body_;
+    cut_.insert(cut_.end(), others.cut_.begin(), others.cut_.end());
+    return *this;
+}
+
+std::string Members::object() const {
+    std::string members = body();
+    if (!members.empty()) members.erase(0, 1);
+    return "{" + members + "}";
 }
 
 std::string Members::body() const {

@@ -34,9 +34,13 @@ using Time = std::chrono::system_clock::time_point;
 /// "2026-01-31T12:00:00.123456Z".
 std::string to_text(Time time);
 
-/// `text` as a JSON string in which nothing is hidden: what could steer a terminal or end a line for some
-/// reader (C0 and C1 controls, DEL, line and paragraph separators, marks of writing direction) is escaped;
-/// bytes that are not UTF-8 become U+FFFD.
+/// Escapes, as JSON does, what is not seen and could steer a terminal or end a line for some reader: C1
+/// controls, DEL, line and paragraph separators, marks of writing direction. Valid UTF-8 is expected; C0
+/// controls stay.
+std::string escape_hidden(std::string_view text);
+
+/// `text` as a JSON string in which nothing is hidden: escape_hidden() of it, C0 controls escaped too; bytes
+/// that are not UTF-8 become U+FFFD.
 std::string quoted(std::string_view text);
 
 /// The members that a type of record adds to the frame, in the order of the calls.
@@ -50,6 +54,10 @@ class Members {
     /// A list of objects, of which the members are kept; as many of the first ones as find room.
     Members& list(std::string_view key, const std::vector<Members>& objects);
 
+    /// All of `others` after these.
+    Members& append(const Members& others);
+    /// `{"key":value …}`: these members by themselves.
+    [[nodiscard]] std::string object() const;
     /// `,"key":value …`, with "cut" at the end where something was cut or left out.
     [[nodiscard]] std::string body() const;
     [[nodiscard]] bool empty() const { return body_.empty() && cut_.empty(); }

@@ -54,6 +54,10 @@ milliseconds to_duration(double value) {
 constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
 constexpr std::array<std::string_view, 2> kLandlockUses{"required", "optional"};
 constexpr std::array<std::string_view, 4> kNotebookDirs{"none", "ro", "cow", "rw"};
+// In the order of the enumerations.
+constexpr std::array<std::string_view, 2> kAuditOnError{"stop", "continue"};
+constexpr std::array<std::string_view, 3> kAuditSync{"each", "cell", "interval"};
+constexpr std::array<std::string_view, 2> kAuditCode{"full", "hash"};
 
 // What an empty list is called, and no IPython profile.
 constexpr std::string_view kNone = "none";
@@ -146,6 +150,23 @@ constexpr std::array kSettings{
                      o.set_variables = std::move(variables);
                      return {}; },
                  [](LaunchOptions& value, const LaunchOptions& bound) { keep_common(value.set_variables, bound.set_variables); }}},
+    Setting{"audit.path", "--audit", "", "DIRECTORY", "where an audit log of what runs is written: a directory, default for the user's own, or none",
+            Text{"an absolute path, default or none", "no other than the one that is set", R"("default")", 0,
+                 [](const LaunchOptions& o) { return o.audit.path.empty() ? std::string(kNone) : o.audit.path; },
+                 [](LaunchOptions& o, const std::string& text) -> Result<void> { o.audit.path = TRY(session::parse_audit_path(text)); return {}; },
+                 [](LaunchOptions& value, const LaunchOptions& bound) { value.audit.path = bound.audit.path; }}},
+    Setting{"audit.on_error", "--audit-on-error", "", "WORD", "what happens to cells while the log cannot be written: they stop, or they continue",
+            Choice{kAuditOnError,
+                   [](const LaunchOptions& o) { return kAuditOnError.at(size_t(o.audit.on_error)); },
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.audit.on_error = word == kAuditOnError[0] ? observe::OnError::stop : observe::OnError::go_on; return {}; }}},
+    Setting{"audit.sync", "--audit-sync", "", "WHEN", "when records are forced to the disk: after each, after each cell, or at an interval of 1 s",
+            Choice{kAuditSync,
+                   [](const LaunchOptions& o) { return observe::to_text(o.audit.sync); },
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.audit.sync = observe::Sync(std::ranges::find(kAuditSync, word) - kAuditSync.begin()); return {}; }}},
+    Setting{"audit.code", "--audit-code", "", "WORD", "what the log says of a cell's code: full, or only its hash",
+            Choice{kAuditCode,
+                   [](const LaunchOptions& o) { return kAuditCode.at(size_t(o.audit.code)); },
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.audit.code = word == kAuditCode[0] ? session::RecordedCode::full : session::RecordedCode::hash; return {}; }}},
 };
 
 struct Scale {

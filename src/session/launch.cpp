@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "build_info.hpp"
+#include "jail/policy/mounts.hpp"
 #include "session/environment.hpp"
 #include "session/python_env.hpp"
 #include "session/python_env_shown.hpp"
@@ -166,6 +167,33 @@ Result<void> show_ipython_profile(const std::string& profile, jail::Plan& plan) 
     return {};
 }
 
+// Cells may neither read what others did nor find the key.
+Result<void> check_hidden(const std::string& directory, const jail::Plan& plan) {
+    std::error_code error;
+    const std::string whole = fs::weakly_canonical(directory, error).string();
+    if (error) return Error("find the place of the audit log " + directory + ": " + error.message());
+    std::vector<std::string> shown;
+    for (const auto& row : jail::policy::base_view())
+        if (row.view == jail::policy::View::host_tree) shown.emplace_back(row.path);
+    for (const auto& mount : plan.mounts) shown.push_back(mount.source);
+    for (const std::string& tree : shown)
+        if (is_below(whole, tree))
+            return Error("keep the audit log in " + directory + ": cells can see " + tree)
+                .with_remedy("Name another directory with audit.path.");
+    return {};
+}
+
+Result<AuditConfig> place_audit_log(const LaunchOptions& options, const PythonEnvironment& python,
+                                    const jail::Plan& plan) {
+    AuditConfig audit = TRY(make_audit_config(options.audit));
+    TRY(check_hidden(audit.trail.log.directory, plan));
+    TRY(check_hidden(audit.trail.log.keys_directory, plan));
+    audit.level = jail::to_text(options.level);
+    audit.python = python.interpreter;
+    audit.environment = environment_digest(python);
+    return audit;
+}
+
 }  // namespace
 
 Result<std::string> library_directory() {
@@ -215,6 +243,7 @@ Result<Config> make_config(const LaunchOptions& options) {
             "directory; to let "
             "them write beside the notebook, reinstall the kernel with --notebook-dir cow (kept apart until "
             "\"cellblock apply\") or rw";
+    if (!options.audit.path.empty()) config.audit = TRY(place_audit_log(options, python, config.plan));
     return config;
 }
 

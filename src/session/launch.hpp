@@ -46,8 +46,9 @@ struct LaunchOptions {
     std::vector<std::string> passed_variables;  ///< names: of the kernel process's environment
     std::vector<std::string> set_variables;     ///< "NAME=value"
     std::vector<std::string> worker_arguments;  ///< passed to IPython's configuration
-    std::string worker_package;                 ///< directory; empty: beside this binary
-    std::string worker_digest;                  ///< empty: of this build
+    AuditOptions audit;
+    std::string worker_package;  ///< directory; empty: beside this binary
+    std::string worker_digest;   ///< empty: of this build
 };
 
 /// Resolves the environment, checks paths, builds the configuration. Starts nothing.

@@ -28,7 +28,12 @@ bool flag(const std::vector<protocol::JsonMember>& content, std::string_view nam
 
 Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
     const Lane lane = request->subshell_id.empty() ? Lane::shell : Lane::subshell;
-    const uint64_t id = begin_request(std::move(request), lane);
+    const uint64_t id = begin_request(request, lane);
+    const bool recorded = audit_ && request->msg_type == "execute_request";
+    return recorded ? run_recorded(id, *request) : run_admitted(id);
+}
+
+Reply Session::run_admitted(uint64_t id) {
     if (auto ready = ensure_worker(); !ready) return refuse(id, ready.error());
     if (auto refreshed = refresh_view(); !refreshed) return refuse(id, refreshed.error());
     const jail::Counters before = read_counters();
@@ -134,6 +139,7 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     evidence.oom_kills = increase(after.oom_kills, before.oom_kills);
     evidence.memory_limit_hits = increase(after.memory_limit_hits, before.memory_limit_hits);
     const Verdict verdict = judge(evidence);
+    if (audit_) audit_->cell_used(id, evidence, before, after);
     tell_what_was_left_out(id);
     tell_what_was_refused(id);
     tell_what_was_changed(id);
@@ -219,6 +225,7 @@ void Session::tell_what_was_refused(uint64_t id) {
         const std::lock_guard lock(mutex_);
         request = pending_.at(id).request;
     }
+    if (audit_) audit_->calls_refused(id, denials);
     host_.calls_refused(*request, denials);
 }
 
@@ -326,6 +333,7 @@ void Session::interrupt() {
             for (const auto& [id, pending] : pending_)
                 if (pending.lane == Lane::subshell && pending.runs()) ids.push_back(id);
     }
+    if (audit_) audit_->interrupted(ids);
     for (const uint64_t id : ids) {
         interrupt_request(id);
         loop_.post([this, id] {

@@ -23,6 +23,7 @@
 #include "jail/jail.hpp"
 #include "jail/verdict.hpp"
 #include "protocol/message.hpp"
+#include "session/audit.hpp"
 #include "session/changed_files.hpp"
 #include "session/explain.hpp"
 #include "session/worker.hpp"
@@ -71,6 +72,8 @@ struct Config {
     std::optional<ChangedFiles::Options> changed_files;
     /// What to do when a cell cannot write beside the notebook; empty: it can, or there is nothing to do.
     std::string write_beside_hint;
+    /// Nothing: no audit log is written.
+    std::optional<AuditConfig> audit;
     /// How a person raises a limit, e.g. "start the kernel with --memory 4GiB".
     std::string raise_memory_hint;
     std::string raise_wall_time_hint;
@@ -259,6 +262,8 @@ class Session final : private WorkerListener {
 
     Session(Config config, EventLoop& loop, Host& host);
     // Steps of run_cell, in the executor's thread.
+    Reply run_admitted(uint64_t id);
+    Reply run_recorded(uint64_t id, const protocol::Request& request);
     uint64_t begin_request(std::shared_ptr<const protocol::Request> request, Lane lane);
     Result<void> ensure_worker();
     /// Lets the cell see files as they are now.
@@ -333,6 +338,7 @@ class Session final : private WorkerListener {
     Config config_;
     EventLoop& loop_;
     Host& host_;
+    std::unique_ptr<Audit> audit_;  // null: no audit log
     std::unique_ptr<LoopTimer> alarm_;
     std::unique_ptr<LoopTimer> link_silence_;  // from a closed link to the kill of a process that lives on
     std::unique_ptr<LoopTimer> sampler_;

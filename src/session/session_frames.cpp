@@ -82,6 +82,7 @@ std::string Session::on_publish(protocol::UpFrame& frame) {
     publication.content = std::move(frame.parts.at(1));
     publication.buffers.assign(std::make_move_iterator(frame.parts.begin() + 2),
                                std::make_move_iterator(frame.parts.end()));
+    if (audit_) audit_->output(frame.id, publication.msg_type, publication.content);
     host_.publish(std::move(publication));
     return "";
 }
@@ -172,6 +173,7 @@ void Session::on_text(Worker& worker, Stream stream, std::string text) {
     Publication publication = publication_for(
         parent, "stream", "{\"name\": \"" + name + "\", \"text\": " + json_string(text) + "}");
     publication.topic = "stream." + name;
+    if (audit_) audit_->output(parent, publication.msg_type, publication.content);
     host_.publish(std::move(publication));
 }
 

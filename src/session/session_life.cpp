@@ -21,6 +21,10 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
     session->interrupt_patience_ =
         TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_interrupt_patience(); }));
     TRY(session->make_jail());
+    if (session->config_.audit) {
+        session->audit_ = std::make_unique<Audit>(*session->config_.audit);
+        session->audit_->kernel_started();
+    }
     session->watch_jail();
     if (session->config_.plan.level != jail::Level::full) session->sampler_->arm(kSampleInterval);
     TRY(session->start_worker());
@@ -36,6 +40,7 @@ Session::~Session() {
     // The jail's layer outlives its processes: nothing is written while it is read for the last time.
     jail_.reset();
     if (changed_files_) changed_files_->at_end();
+    if (audit_) audit_->kernel_stopped();
 }
 
 Result<void> Session::make_jail() {
@@ -108,6 +113,7 @@ Result<void> Session::recover() {
         old = std::move(worker_);
         init_lost = loss_.init_lost;
     }
+    if (audit_) audit_->worker_replaced();
     // Only the loop's thread may take a worker's descriptors out of the loop.
     if (old) loop_.post([old = std::move(old)] { old->detach(); });
     {

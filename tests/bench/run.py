@@ -7,6 +7,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -19,9 +20,9 @@ KERNELS = {"ipykernel": "python3", "cellblock": "cellblock"}
 MB = 1_000_000
 
 FULL = {"rounds": 5, "starts": 4, "cells": 200, "displays": 20, "pictures": 3, "completions": 50, "works": 5, "flood": 100_000,
-        "idle": 5.0, "jails": 200}
+        "idle": 5.0, "jails": 200, "records_of_cells": 500, "records": 1_000_000}
 QUICK = {"rounds": 2, "starts": 1, "cells": 20, "displays": 3, "pictures": 1, "completions": 5, "works": 1, "flood": 2_000,
-         "idle": 1.0, "jails": 10}
+         "idle": 1.0, "jails": 10, "records_of_cells": 20, "records": 10_000}
 COMPLETIONS = ("import os\nos.path.jo", "json.lo", "collections.Ord", "block.ke", "imp")
 
 # Work of a cell by itself. Defined in one cell and called in others, so that nothing but the work is repeated.
@@ -118,6 +119,17 @@ def measure_jails(size):
     return json.loads(done.stdout)
 
 
+def measure_audit(size):
+    """The audit log alone: what the two records of a cell cost, and how long it takes to verify a large log."""
+    program = ROOT / "build" / "release" / "bin" / "audit_bench"
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run([program, str(size["records_of_cells"]), str(size["records"]), directory],
+                              capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        raise SystemExit(f"{program} failed: {done.stderr}")
+    return json.loads(done.stdout)
+
+
 def p99(values):
     return sorted(values)[min(len(values) - 1, round(0.99 * (len(values) - 1)))]
 
@@ -149,7 +161,7 @@ def cell_text(values):
     return text + (f" (p99 {p99(values):.2f})" if len(values) >= 20 else "")
 
 
-def print_tables(collected, jails, size):
+def print_tables(collected, jails, audit, size):
     ours, theirs = collected["cellblock"], collected["ipykernel"]
     print(f"{'':<34}{'ipykernel':>24}{'cellblock':>24}{'ratio':>8}   asked")
     for row, text, unit, asked in ROWS:
@@ -168,6 +180,11 @@ def print_tables(collected, jails, size):
     print(f"\n{'jail alone, ms':<34}{'median':>12}{'p99':>12}")
     for name, values in jails.items():
         print(f"{name:<34}{statistics.median(values):>12.2f}{p99(values):>12.2f}")
+    print(f"\n{'audit log alone, ms':<34}{'median':>12}{'p99':>12}   asked")
+    for name, values in audit["cells"].items():
+        asked = "<= 0.1 ms" if name.endswith("interval") else ""
+        print(f"{name:<34}{statistics.median(values):>12.3f}{p99(values):>12.3f}   {asked}")
+    print(f"verify {audit['records']:,} records: {audit['verify_seconds']:.2f} s")
 
 
 def main():
@@ -177,10 +194,11 @@ def main():
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
     jails = measure_jails(size)
+    audit = measure_audit(size)
     collected = measure(size)
-    print_tables(collected, jails, size)
+    print_tables(collected, jails, audit, size)
     if options.json:
-        options.json.write_text(json.dumps({"size": size, "kernels": collected, "jails": jails}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"size": size, "kernels": collected, "jails": jails, "audit": audit}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

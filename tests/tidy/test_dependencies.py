@@ -15,11 +15,11 @@ MAY_USE = {
     "jail": {"base"},
     "observe": {"base"},
     "changes": {"base"},
-    "session": {"base", "protocol", "jail", "changes"},
-    "profile": {"base", "jail", "session"},
+    "session": {"base", "protocol", "jail", "observe", "changes"},
+    "profile": {"base", "jail", "observe", "session"},
     # Of the jail only its words: levels and verdicts.
     "kernel": {"base", "protocol", "session", "jail"},
-    "cli": {"base", "protocol", "jail", "changes", "session", "profile", "kernel"},
+    "cli": {"base", "protocol", "jail", "observe", "changes", "session", "profile", "kernel"},
 }
 WORDS_OF_THE_JAIL = {"jail/jail.hpp", "jail/verdict.hpp"}
 

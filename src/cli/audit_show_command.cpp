@@ -1,0 +1,229 @@
+// `cellblock audit show`, `tail` and `stats`: reading the log.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <thread>
+
+#include "base/bytes.hpp"
+#include "cli/audit.hpp"
+#include "cli/table.hpp"
+#include "observe/record.hpp"
+
+namespace cellblock::cli {
+namespace {
+
+/// How often `tail --follow` looks for more.
+constexpr std::chrono::milliseconds kFollowInterval{200};
+/// Notebooks that `stats` names, those with the most cells first.
+constexpr size_t kNotebooksInStats = 20;
+constexpr size_t kShownKernel = 8;
+
+std::string memory_text(const ShownRecord& record) {
+    return record.memory_peak && *record.memory_peak >= 0
+               ? to_text(Bytes{static_cast<uint64_t>(*record.memory_peak)})
+               : "";
+}
+
+// What a terminal would obey instead of showing it.
+std::string visible(const std::string& text) {
+    return observe::escape_hidden(text);
+}
+
+std::vector<std::string> row_of(const ShownRecord& record) {
+    return {record.seq,
+            record.time.substr(0, 19),
+            record.type,
+            visible(record.kernel.substr(0, kShownKernel)),
+            visible(record.notebook),
+            record.verdict,
+            duration_text(record.wall_us),
+            duration_text(record.cpu_us),
+            memory_text(record),
+            visible(record.details)};
+}
+
+Table empty_table() {
+    return Table({"RECORD", "TIME (UTC)", "TYPE", "KERNEL", "NOTEBOOK", "VERDICT", "WALL", "CPU", "MEMORY",
+                  "DETAILS"});
+}
+
+void warn_of_damage(const AuditRecords& records, const Context& context) {
+    if (records.damaged() > 0)
+        context.err
+            << "note: " << records.damaged()
+            << " lines are no records, or not what was written; \"cellblock audit verify\" says more\n";
+}
+
+Result<int> show(const std::string& directory, const AuditFilter& filter, bool json, const Context& context) {
+    AuditRecords records = TRY(AuditRecords::open(directory, filter));
+    Table table = empty_table();
+    ShownRecord record;
+    while (TRY(records.next(record))) {
+        if (json && record.intact)
+            context.out << record.line << "\n";
+        else if (!json)
+            table.add(row_of(record));
+    }
+    if (!json) context.out << table.text();
+    warn_of_damage(records, context);
+    return 0;
+}
+
+struct TailOptions {
+    size_t count = 10;
+    bool follow = false;
+    bool json = false;
+};
+
+Result<int> tail(const std::string& directory, const AuditFilter& filter, const TailOptions& options,
+                 const Context& context) {
+    AuditRecords records = TRY(AuditRecords::open(directory, filter));
+    std::deque<ShownRecord> last;
+    ShownRecord record;
+    while (TRY(records.next(record))) {
+        last.push_back(record);
+        if (last.size() > options.count) last.pop_front();
+    }
+    const auto print = [&](const auto& some) {
+        Table table = empty_table();
+        for (const ShownRecord& one : some) {
+            if (options.json && one.intact) context.out << one.line << "\n";
+            table.add(row_of(one));
+        }
+        if (!options.json) context.out << table.text();
+        context.out.flush();
+    };
+    print(last);
+    while (options.follow && context.out.good()) {
+        std::this_thread::sleep_for(kFollowInterval);
+        TRY(records.refresh());
+        std::vector<ShownRecord> more;
+        while (TRY(records.next(record))) more.push_back(record);
+        if (!more.empty()) print(more);
+    }
+    warn_of_damage(records, context);
+    return 0;
+}
+
+struct Sums {
+    uint64_t cells = 0;
+    uint64_t not_ok = 0;
+    int64_t wall_us = 0;
+    int64_t cpu_us = 0;
+    int64_t memory_peak = 0;
+
+    void add(const ShownRecord& record) {
+        ++cells;
+        not_ok += record.verdict != "ok" ? 1U : 0U;
+        wall_us += std::max<int64_t>(0, record.wall_us.value_or(0));
+        cpu_us += std::max<int64_t>(0, record.cpu_us.value_or(0));
+        memory_peak = std::max(memory_peak, record.memory_peak.value_or(0));
+    }
+};
+
+struct Statistics {
+    std::map<std::string, uint64_t> types;
+    std::map<std::string, uint64_t> verdicts;
+    std::map<std::string, Sums> notebooks;
+    Sums all;
+};
+
+void print_statistics(const Statistics& statistics, std::ostream& out) {
+    Table types({"TYPE", "RECORDS"});
+    for (const auto& [type, count] : statistics.types) types.add({type, std::to_string(count)});
+    Table verdicts({"VERDICT", "CELLS"});
+    for (const auto& [verdict, count] : statistics.verdicts) verdicts.add({verdict, std::to_string(count)});
+    Table notebooks({"NOTEBOOK", "CELLS", "NOT OK", "WALL", "CPU", "MEMORY"});
+    const auto add = [&](const std::string& name, const Sums& sums) {
+        notebooks.add({name, std::to_string(sums.cells), std::to_string(sums.not_ok),
+                       duration_text(sums.wall_us), duration_text(sums.cpu_us),
+                       to_text(Bytes{static_cast<uint64_t>(sums.memory_peak)})});
+    };
+    std::vector<std::pair<std::string, Sums>> busiest(statistics.notebooks.begin(),
+                                                      statistics.notebooks.end());
+    std::ranges::stable_sort(busiest, std::greater(), [](const auto& entry) { return entry.second.cells; });
+    busiest.resize(std::min(busiest.size(), kNotebooksInStats));
+    for (const auto& [name, sums] : busiest) add(name.empty() ? "(none)" : visible(name), sums);
+    add("all together", statistics.all);
+    out << types.text() << "\n" << verdicts.text() << "\n" << notebooks.text();
+}
+
+void print_json(const Statistics& statistics, std::ostream& out) {
+    const auto sums_json = [](const Sums& sums) {
+        return nlohmann::ordered_json{{"cells", sums.cells},
+                                      {"not_ok", sums.not_ok},
+                                      {"wall_us", sums.wall_us},
+                                      {"cpu_us", sums.cpu_us},
+                                      {"memory_peak", sums.memory_peak}};
+    };
+    nlohmann::ordered_json notebooks = nlohmann::ordered_json::object();
+    for (const auto& [name, sums] : statistics.notebooks) notebooks[name] = sums_json(sums);
+    const nlohmann::ordered_json json{{"types", statistics.types},
+                                      {"verdicts", statistics.verdicts},
+                                      {"notebooks", notebooks},
+                                      {"all", sums_json(statistics.all)}};
+    out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+}
+
+Result<int> stats(const std::string& directory, const AuditFilter& filter, bool json,
+                  const Context& context) {
+    AuditRecords records = TRY(AuditRecords::open(directory, filter));
+    Statistics statistics;
+    ShownRecord record;
+    while (TRY(records.next(record))) {
+        ++statistics.types[record.type];
+        if (record.type != "cell_end") continue;
+        ++statistics.verdicts[record.verdict];
+        statistics.notebooks[record.notebook].add(record);
+        statistics.all.add(record);
+    }
+    if (json)
+        print_json(statistics, context.out);
+    else
+        print_statistics(statistics, context.out);
+    warn_of_damage(records, context);
+    return 0;
+}
+
+}  // namespace
+
+Action declare_audit_show(CLI::App& app, const Context& context) {
+    const auto path = add_log_path(app);
+    const auto filter = add_filter(app);
+    auto json = std::make_shared<bool>(false);
+    app.add_flag("--json", *json, "print the records as they are, one a line");
+    return [=, &context]() -> Result<int> {
+        return show(TRY(log_directory(*path, context)), *filter, *json, context);
+    };
+}
+
+Action declare_audit_tail(CLI::App& app, const Context& context) {
+    const auto path = add_log_path(app);
+    const auto filter = add_filter(app);
+    auto options = std::make_shared<TailOptions>();
+    app.add_option("-n,--lines", options->count, "how many of the last records (default: 10)")
+        ->type_name("N")
+        ->check(CLI::Range(size_t{0}, size_t{1'000'000}).description(""));
+    app.add_flag("-f,--follow", options->follow,
+                 "go on with those that are written from now on, until interrupted");
+    app.add_flag("--json", options->json, "print the records as they are, one a line");
+    return [=, &context]() -> Result<int> {
+        return tail(TRY(log_directory(*path, context)), *filter, *options, context);
+    };
+}
+
+Action declare_audit_stats(CLI::App& app, const Context& context) {
+    const auto path = add_log_path(app);
+    const auto filter = add_filter(app);
+    auto json = std::make_shared<bool>(false);
+    app.add_flag("--json", *json, "print JSON");
+    return [=, &context]() -> Result<int> {
+        return stats(TRY(log_directory(*path, context)), *filter, *json, context);
+    };
+}
+
+}  // namespace cellblock::cli

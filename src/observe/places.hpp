@@ -1,0 +1,18 @@
+// Where a user's audit log and its keys lie when nobody says otherwise (XDG Base Directory Specification).
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/result.hpp"
+
+namespace cellblock::observe {
+
+using Variables = std::function<std::string(const std::string& name)>;
+
+/// $XDG_STATE_HOME/cellblock/audit, or ~/.local/state/cellblock/audit.
+Result<std::string> default_log_directory(const Variables& variable);
+/// $XDG_CONFIG_HOME/cellblock/audit, or ~/.config/cellblock/audit.
+Result<std::string> default_keys_directory(const Variables& variable);
+
+}  // namespace cellblock::observe

@@ -1,0 +1,68 @@
+// What a kernel does while its log cannot be written, and afterwards.
+#include "observe/trail.hpp"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "observe/log_fixture.hpp"
+
+namespace cellblock::observe {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class TrailTest : public LogTest {
+  protected:
+    // A file where the log's directory should be: neither root nor anybody else can open a log there.
+    void break_log() { write(options_.directory, ""); }
+    void mend_log() { fs::remove(options_.directory); }
+    Trail trail(OnError on_error) const { return Trail({options_, on_error}); }
+    size_t count(const std::string& text) const {
+        size_t found = 0;
+        for (const std::string& line : lines()) found += line.find(text) != std::string::npos ? 1U : 0U;
+        return found;
+    }
+};
+
+TEST_F(TrailTest, NothingIsAdmittedWithoutItsRecord) {
+    break_log();
+    Trail trail = this->trail(OnError::stop);
+    const auto admitted = trail.admit({entry(1)});
+    ASSERT_FALSE(admitted);
+    EXPECT_THAT(admitted.error().sentence(), HasSubstr("without which none may run"));
+    mend_log();
+    EXPECT_TRUE(trail.admit({entry(2)}));
+    EXPECT_EQ(trail.trouble(), "");
+    EXPECT_EQ(count("\"number\":1,\"padding"), 0U) << "it did not happen";
+    EXPECT_EQ(count("\"gap\""), 0U);
+}
+
+TEST_F(TrailTest, WhatHappenedIsRecordedLateAndTheGapIsNamed) {
+    break_log();
+    Trail trail = this->trail(OnError::stop);
+    EXPECT_FALSE(trail.note({entry(1)}, Barrier::cell));
+    EXPECT_NE(trail.trouble(), "");
+    mend_log();
+    EXPECT_TRUE(trail.admit({entry(2)}));
+    EXPECT_EQ(count("\"type\":\"gap\",\"late\":1,\"missed\":0,\"reason\":\""), 1U);
+    EXPECT_EQ(count("\"number\":1,\"padding"), 1U);
+    EXPECT_TRUE(check().ok());
+    EXPECT_TRUE(trail.note({entry(3)}, Barrier::cell));
+    EXPECT_EQ(count("\"gap\""), 1U) << "once";
+}
+
+TEST_F(TrailTest, GoesOnOnlyByNameAndCountsWhatIsMissing) {
+    break_log();
+    Trail trail = this->trail(OnError::go_on);
+    for (size_t i = 0; i < kMaxLate + 5; ++i) EXPECT_TRUE(trail.admit({entry(1)}));
+    mend_log();
+    EXPECT_TRUE(trail.note({entry(2)}, Barrier::cell));
+    EXPECT_EQ(count("\"late\":64,\"missed\":5"), 1U);
+    EXPECT_EQ(count("\"number\":1,\"padding"), kMaxLate);
+    EXPECT_TRUE(check().ok());
+}
+
+}  // namespace
+}  // namespace cellblock::observe

@@ -1,0 +1,217 @@
+// From events of a session to records.
+#include "session/audit.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/check.hpp"
+#include "build_info.hpp"
+#include "observe/places.hpp"
+#include "protocol/json_scan.hpp"
+
+namespace cellblock::session {
+namespace {
+
+namespace fs = std::filesystem;
+using observe::Barrier;
+using observe::Entry;
+using observe::Members;
+
+/// Kinds of refused calls in one record; there are not many more in the policy.
+constexpr size_t kMaxCalls = 100;
+/// A user's name is asked for once; large directories of users answer slowly, not at length.
+constexpr size_t kMaxUserEntry = 16 * 1024;
+
+std::string user_name() {
+    std::array<char, kMaxUserEntry> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found) return "";
+    return entry.pw_name;
+}
+
+std::string variable(const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return value ? value : "";
+}
+
+// The member `name` of a JSON object, when it is a text.
+std::string text_member(const std::string& object, std::string_view name) {
+    const auto members = protocol::scan_object(object);
+    const auto value = members ? protocol::find_member(*members, name) : std::nullopt;
+    return value ? protocol::as_string(*value).value_or("") : "";
+}
+
+}  // namespace
+
+Result<std::string> parse_audit_path(const std::string& text) {
+    if (text == "none") return std::string();
+    if (text == "default" || text.starts_with('/')) return text;
+    return Error("write the audit log to \"" + text + "\": an absolute path, default or none is expected");
+}
+
+Result<AuditConfig> make_audit_config(const AuditOptions& options) {
+    AuditConfig config;
+    config.trail.on_error = options.on_error;
+    config.trail.log.sync = options.sync;
+    config.code = options.code;
+    config.trail.log.directory =
+        options.path == "default" ? TRY(observe::default_log_directory(variable)) : options.path;
+    config.trail.log.keys_directory = TRY(observe::default_keys_directory(variable));
+    config.notebook = variable("JPY_SESSION_NAME");
+    return config;
+}
+
+std::string environment_digest(const PythonEnvironment& python) {
+    std::vector<std::string> packages;
+    for (const std::string& directory : python.site_packages) {
+        std::error_code error;
+        for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+             entry.increment(error)) {
+            const std::string name = entry->path().filename();
+            if (name.ends_with(".dist-info") || name.ends_with(".egg-info")) packages.push_back(name);
+        }
+    }
+    std::ranges::sort(packages);
+    observe::Sha256 sha;
+    sha.add(python.interpreter + "\n" + python.version + "\n");
+    for (const std::string& package : packages) sha.add(package + "\n");
+    return "sha256:" + observe::to_hex(sha.finish());
+}
+
+Audit::Audit(AuditConfig config) : config_(std::move(config)), trail_(config_.trail) {}
+
+Members Audit::kernel_names() const {
+    Members members;
+    members.text("kernel", config_.kernel);
+    if (!config_.notebook.empty()) members.text("notebook", config_.notebook);
+    return members;
+}
+
+void Audit::kernel_started() {
+    Entry entry{"kernel_start", kernel_names()};
+    entry.members.integer("pid", ::getpid()).integer("uid", ::getuid()).text("user", user_name());
+    entry.members.text("version", kVersion).text("level", config_.level);
+    entry.members.text("python", config_.python).text("environment", config_.environment);
+    if (!config_.profile.empty()) entry.members.text("policy", config_.profile);
+    entry.members.text("sync", observe::to_text(config_.trail.log.sync));
+    entry.members.text("on_error", config_.trail.on_error == observe::OnError::stop ? "stop" : "continue");
+    trail_.note({entry}, Barrier::cell);
+}
+
+void Audit::kernel_stopped() {
+    trail_.note({Entry{"kernel_stop", kernel_names()}}, Barrier::cell);
+    trail_.checkpoint();
+}
+
+Result<void> Audit::cell_begins(uint64_t id, const protocol::Request& request) {
+    Cell cell;
+    cell.began = std::chrono::steady_clock::now();
+    cell.names = kernel_names();
+    cell.names.integer("cell", static_cast<int64_t>(id)).text("msg_id", request.msg_id);
+    cell.names.text("session", request.session).text("username", text_member(request.header, "username"));
+    if (!request.subshell_id.empty()) cell.names.text("subshell", request.subshell_id);
+    Entry entry{"cell_start", cell.names};
+    const std::string code = text_member(request.content, "code");
+    entry.members.hash("code_sha256", observe::Sha256().of(code));
+    entry.members.integer("code_bytes", static_cast<int64_t>(code.size()));
+    if (config_.code == RecordedCode::full) entry.members.text("code", code, observe::kMaxCode);
+    TRY(trail_.admit({entry}));
+    const std::lock_guard lock(mutex_);
+    cells_[id] = std::move(cell);
+    return {};
+}
+
+void Audit::output(uint64_t id, std::string_view msg_type, std::string_view content) {
+    static constexpr std::array<std::string_view, 6> kOutputs{
+        "stream", "display_data", "execute_result", "error", "update_display_data", "clear_output"};
+    if (std::ranges::find(kOutputs, msg_type) == kOutputs.end()) return;
+    const std::lock_guard lock(mutex_);
+    const auto cell = cells_.find(id);
+    if (cell == cells_.end()) return;  // late output: its cell's record is written
+    ++cell->second.outputs;
+    cell->second.output_bytes += content.size();
+    cell->second.outputs_hash.add(msg_type);
+    cell->second.outputs_hash.add("\n");
+    cell->second.outputs_hash.add(content);
+    cell->second.outputs_hash.add("\n");
+}
+
+void Audit::cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& before,
+                      const jail::Counters& after) {
+    const std::lock_guard lock(mutex_);
+    const auto cell = cells_.find(id);
+    if (cell == cells_.end()) return;  // no cell, but some other request
+    Members& usage = cell->second.usage;
+    const auto since = [&](std::string_view key, int64_t then, int64_t now) {
+        if (then >= 0 && now >= then) usage.integer(key, now - then);
+    };
+    since("cpu_us", before.cpu_time_us, after.cpu_time_us);
+    if (after.memory_peak >= 0) usage.integer("memory_peak", after.memory_peak);
+    since("refused_processes", before.process_limit_hits, after.process_limit_hits);
+    usage.integer("oom_kills", evidence.oom_kills);
+    if (!evidence.exit) return;
+    if (evidence.exit->signal != 0)
+        usage.integer("signal", evidence.exit->signal);
+    else
+        usage.integer("exit_code", evidence.exit->code);
+}
+
+Audit::Cell Audit::take_cell(uint64_t id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = cells_.find(id);
+    CHECK(found != cells_.end());
+    Cell cell = std::move(found->second);
+    cells_.erase(found);
+    return cell;
+}
+
+std::string Audit::cell_ended(uint64_t id, jail::Verdict verdict) {
+    Cell cell = take_cell(id);
+    const auto wall = std::chrono::steady_clock::now() - cell.began;
+    Members outcome;
+    outcome.text("verdict", jail::to_text(verdict));
+    outcome.integer("wall_us", std::chrono::duration_cast<std::chrono::microseconds>(wall).count());
+    outcome.append(cell.usage);
+    if (!config_.profile.empty()) outcome.text("policy", config_.profile);
+
+    Entry entry{"cell_end", cell.names};
+    entry.members.append(outcome);
+    entry.members.integer("outputs", static_cast<int64_t>(cell.outputs));
+    entry.members.integer("output_bytes", static_cast<int64_t>(cell.output_bytes));
+    entry.members.hash("outputs_sha256", cell.outputs_hash.finish());
+    if (const auto position = trail_.note({entry}, Barrier::cell)) outcome.hash("record", position->hash);
+    return outcome.object();
+}
+
+void Audit::calls_refused(uint64_t id, const std::vector<jail::Denial>& denials) {
+    std::vector<Members> calls;
+    for (const jail::Denial& denial : denials)
+        if (calls.size() < kMaxCalls)
+            calls.push_back(
+                Members().text("call", denial.call).integer("count", static_cast<int64_t>(denial.count)));
+    Entry entry{"denial", kernel_names()};
+    entry.members.integer("cell", static_cast<int64_t>(id)).list("calls", calls);
+    trail_.note({entry}, Barrier::none);
+}
+
+void Audit::interrupted(const std::vector<uint64_t>& ids) {
+    std::vector<Entry> entries;
+    for (const uint64_t id : ids) {
+        if (entries.size() == observe::kMaxAtOnce) break;
+        entries.push_back({"interrupt", kernel_names()});
+        entries.back().members.integer("cell", static_cast<int64_t>(id));
+    }
+    if (!entries.empty()) trail_.note(std::move(entries), Barrier::none);
+}
+
+void Audit::worker_replaced() {
+    trail_.note({Entry{"worker_restart", kernel_names()}}, Barrier::none);
+}
+
+}  // namespace cellblock::session

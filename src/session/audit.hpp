@@ -1,0 +1,95 @@
+// What a session writes into the audit log: its beginning and end, each cell's beginning and end, refused
+// calls, interrupts and lost workers. docs/audit-log.md describes the records; this file decides when they
+// are written.
+//
+// Threads: any, at the same time.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jail/jail.hpp"
+#include "jail/verdict.hpp"
+#include "observe/trail.hpp"
+#include "protocol/message.hpp"
+#include "session/python_env.hpp"
+
+namespace cellblock::session {
+
+/// Whether the code of cells is recorded. Its hash always is.
+enum class RecordedCode { full, hash };
+
+/// What a user asks for; see the settings of the section "audit".
+struct AuditOptions {
+    std::string path;  ///< the log's directory; "default": the user's own; empty: no log
+    observe::OnError on_error = observe::OnError::stop;
+    observe::Sync sync = observe::Sync::cell;
+    RecordedCode code = RecordedCode::hash;
+};
+
+/// "none", "default" or an absolute path.
+Result<std::string> parse_audit_path(const std::string& text);
+
+struct AuditConfig {
+    observe::TrailOptions trail;
+    RecordedCode code = RecordedCode::hash;
+    std::string kernel;       ///< the kernel's id, as the front end knows it
+    std::string notebook;     ///< $JPY_SESSION_NAME; empty when the front end does not say
+    std::string python;       ///< path of the interpreter
+    std::string environment;  ///< digest of the Python environment
+    std::string profile;      ///< digest of the settings in force; empty when it is not known
+    std::string level;
+};
+/// "sha256:…" over the interpreter, its version and the names and versions of the installed packages.
+std::string environment_digest(const PythonEnvironment& python);
+/// Where the log lies and what does not change during the life of a kernel. The kernel's id and the profile
+/// are filled in by whoever knows them.
+Result<AuditConfig> make_audit_config(const AuditOptions& options);
+
+class Audit {
+  public:
+    explicit Audit(AuditConfig config);
+
+    void kernel_started();
+    void kernel_stopped();
+    /// An error means that the cell must not run, and says why. `id` is the request's in this session.
+    Result<void> cell_begins(uint64_t id, const protocol::Request& request);
+    /// A message on its way into the notebook.
+    void output(uint64_t id, std::string_view msg_type, std::string_view content);
+    /// What is known when it has ended; `after` and `before` are the jail's counters then and at its
+    /// beginning.
+    void cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& before,
+                   const jail::Counters& after);
+    /// Writes the cell's record. The value is the object "cellblock" of the reply's metadata.
+    std::string cell_ended(uint64_t id, jail::Verdict verdict);
+    void calls_refused(uint64_t id, const std::vector<jail::Denial>& denials);
+    void interrupted(const std::vector<uint64_t>& ids);
+    /// A worker takes the place of a lost one.
+    void worker_replaced();
+    /// The last record's trouble, or empty.
+    [[nodiscard]] std::string trouble() const { return trail_.trouble(); }
+
+  private:
+    struct Cell {
+        observe::Members names;  // what all records of a cell begin with
+        observe::Members usage;
+        std::chrono::steady_clock::time_point began;
+        uint64_t outputs = 0;
+        uint64_t output_bytes = 0;
+        observe::Sha256 outputs_hash;
+    };
+    [[nodiscard]] observe::Members kernel_names() const;
+    Cell take_cell(uint64_t id);
+
+    const AuditConfig config_;
+    observe::Trail trail_;
+    std::mutex mutex_;
+    std::map<uint64_t, Cell> cells_;  // those that run
+};
+
+}  // namespace cellblock::session

@@ -1,0 +1,214 @@
+"""The audit log of real kernels: every record fits the documented schema, cells without a record do not run, and what a
+reply says of its cell is what the log says."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import jsonschema
+import pytest
+from jupyter_client.connect import write_connection_file
+
+from support import messages
+from support.installation import ROOT
+
+pytestmark = pytest.mark.cellblock_only
+
+SCHEMA = json.loads((ROOT / "docs" / "audit-log.schema.json").read_text())
+
+
+def audited(spec, log, *arguments):
+    return spec.__class__(spec.name, (*spec.argv, f"--audit={log}", *arguments), spec.env, spec.interrupt_mode,
+                          spec.directory)
+
+
+def records(log):
+    return [json.loads(line) for segment in sorted(log.glob("audit-*.jsonl")) for line in segment.read_text().splitlines()]
+
+
+def of_type(log, kind):
+    return [record for record in records(log) if record["type"] == kind]
+
+
+def verified(installation, log, home=None):
+    environment = {"HOME": str(home)} if home else None
+    done = installation.run("audit", "verify", "--path", log, "--json", env=environment)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def log(public_directory):
+    return public_directory / "audit"
+
+
+def test_a_kernel_and_its_cells_leave_records_that_fit_the_schema(spec, start_kernel, log, installation):
+    kernel = start_kernel(audited(spec, log))
+    assert installation.run("audit", "init", env={"HOME": str(kernel.home)}).returncode == 0
+    kernel.shutdown()
+    kernel.start_again()  # With a key now.
+    kernel.client = kernel._connect()
+    cell = kernel.run("print('hello')\n6 * 7")
+    assert kernel.run("1 / 0").status == "error"
+    assert kernel.run("import os; os._exit(3)").status == "error"
+    kernel.run("import ctypes\nfor i in range(3): ctypes.CDLL(None).ptrace(0, 0, 0, 0)")
+    msg_id = kernel.client.execute("import time\nprint('now')\ntime.sleep(30)", allow_stdin=False)
+    while messages.next_iopub(kernel.client, time.monotonic() + 10, "its output")["msg_type"] != "stream":
+        pass
+    kernel.interrupt()
+    messages.reply_to(kernel.client, msg_id)
+    kernel.shutdown()
+
+    for record in records(log):
+        jsonschema.validate(record, SCHEMA)
+    types = {record["type"] for record in records(log)}
+    assert {"segment", "kernel_start", "cell_start", "cell_end", "denial", "interrupt", "worker_restart", "kernel_stop",
+            "checkpoint"} <= types
+    assert verified(installation, log, kernel.home)["ok"]
+    assert verified(installation, log, kernel.home)["signed_up_to"] == records(log)[-1]["seq"]
+
+    start = of_type(log, "cell_start")[0]
+    assert start["code_sha256"] == hashlib.sha256(b"print('hello')\n6 * 7").hexdigest() and "code" not in start
+    assert start["kernel"] == "test" and start["notebook"] == "notebook.ipynb" and start["msg_id"]
+    ends = of_type(log, "cell_end")
+    assert [end["verdict"] for end in ends] == ["ok", "error", "worker.exited", "ok", "error"]
+    assert ends[0]["outputs"] == 2 and ends[0]["wall_us"] > 0 and ends[0]["memory_peak"] > 0
+    assert ends[2]["exit_code"] == 3
+    assert of_type(log, "denial")[0]["calls"] == [{"call": "ptrace", "count": 3}]
+
+    told = cell.reply["metadata"]["cellblock"]
+    assert told["record"] == ends[0]["hash"] and told["verdict"] == "ok" and told["cpu_us"] == ends[0]["cpu_us"]
+    assert told["policy"] == of_type(log, "kernel_start")[-1]["policy"] == ends[0]["policy"]
+
+
+def test_the_schema_refuses_what_is_no_record():
+    good = {"v": 1, "seq": 1, "prev": "0" * 64, "time": "2026-01-31T12:00:00.123456Z", "type": "segment", "number": 1,
+            "hash": "0" * 64}
+    jsonschema.validate(good, SCHEMA)
+    for change in ({"type": "other"}, {"number": "1"}, {"extra": 1}, {"hash": "0"}, {"seq": 0}, {"v": 2}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**good, **change}, SCHEMA)
+
+
+def test_without_a_setting_there_is_no_log(spec, start_kernel):
+    kernel = start_kernel(spec)
+    cell = kernel.run("1 + 1")
+    assert "cellblock" not in cell.reply["metadata"]
+    assert not list(kernel.home.rglob("audit*"))
+
+
+def test_the_default_place_is_the_users(spec, start_kernel, installation):
+    kernel = start_kernel(audited(spec, "default"))
+    kernel.run("1 + 1")
+    kernel.shutdown()
+    assert len(of_type(kernel.home / ".local" / "state" / "cellblock" / "audit", "cell_end")) == 1
+    shown = installation.run("audit", "show", "--type", "cell_end", env={"HOME": str(kernel.home)})
+    assert "notebook.ipynb" in shown.stdout and " ok " in shown.stdout
+
+
+def test_code_is_recorded_only_by_name(spec, start_kernel, log):
+    kernel = start_kernel(audited(spec, log, "--audit-code=full"))
+    kernel.run("'a line'\n'\u2028 another'")
+    assert of_type(log, "cell_start")[0]["code"] == "'a line'\n'\u2028 another'"
+
+
+def break_by_a_file(log):
+    shutil.rmtree(log)
+    log.write_text("")
+
+
+def mend_the_file(log):
+    log.unlink()
+    log.mkdir()
+
+
+def test_without_its_record_no_cell_runs_until_the_log_works_again(spec, start_kernel, log):
+    kernel = start_kernel(audited(spec, log))
+    assert kernel.run("x = 1").status == "ok"
+    break_by_a_file(log)
+    cell = kernel.run("x = 2")
+    assert cell.status == "error" and "audit log" in cell.error and str(log) in cell.error
+    mend_the_file(log)
+    assert kernel.run("x").result == "1", "the refused cell has not run"
+    assert of_type(log, "records_missing")
+
+
+def test_continue_goes_on_and_says_later_what_is_missing(spec, start_kernel, log):
+    kernel = start_kernel(audited(spec, log, "--audit-on-error=continue"))
+    break_by_a_file(log)
+    cell = kernel.run("1 + 1")
+    assert cell.result == "2" and "not in the audit log yet" in cell.stderr
+    mend_the_file(log)
+    assert kernel.run("2 + 2").result == "4"
+    assert of_type(log, "gap")[0]["late"] == 2 and len(of_type(log, "cell_end")) == 2
+
+
+def test_a_log_that_cannot_be_opened_at_the_start_refuses_cells_and_not_the_kernel(spec, start_kernel, public_directory):
+    place = public_directory / "file"
+    place.write_text("")
+    kernel = start_kernel(audited(spec, place / "log"))
+    assert "audit log" in kernel.run("1 + 1").error
+
+
+@pytest.fixture
+def small_disk(public_directory):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    place = public_directory / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=100", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)  # The kernel still has its files open.
+
+
+def test_a_full_disk_stops_cells(spec, start_kernel, small_disk, installation):
+    log = small_disk / "log"
+    kernel = start_kernel(audited(spec, log))
+    assert kernel.run("1 + 1").result == "2"
+    filler = small_disk / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        with pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(b"x" * 512)
+    refused = [kernel.run("1 + 1") for _ in range(20)]
+    assert refused[-1].status == "error" and "ENOSPC" in refused[-1].error and "Make room" in refused[-1].error
+    filler.unlink()
+    assert kernel.run("1 + 1").result == "2"
+    kernel.shutdown()
+    assert verified(installation, log)["ok"]
+
+
+def test_a_read_only_disk_stops_cells(spec, start_kernel, small_disk):
+    kernel = start_kernel(audited(spec, small_disk / "log"))
+    assert kernel.run("1 + 1").result == "2"
+    # What is open for writing keeps the file system from being remounted: as after an error of the disk, by force.
+    copy = small_disk.parent / "copy"
+    shutil.copytree(small_disk / "log", copy)
+    subprocess.run(["mount", "--bind", copy, small_disk / "log"], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", small_disk / "log"], check=True)
+    try:
+        cell = kernel.run("1 + 1")
+        assert cell.status == "error" and "EROFS" in cell.error
+    finally:
+        subprocess.run(["umount", small_disk / "log"], check=True)
+    assert kernel.run("1 + 1").result == "2"
+
+
+def test_kernels_share_a_log(spec, start_kernel, log, installation):
+    kernels = [start_kernel(audited(spec, log)) for _ in range(3)]
+    for _ in range(3):
+        for kernel in kernels:
+            assert kernel.run("1 + 1").result == "2"
+    report = verified(installation, log)
+    assert report["ok"] and len(of_type(log, "cell_end")) == 9
+
+
+def test_a_log_that_cells_could_see_is_refused(public_directory, installation):
+    connection, _ = write_connection_file(str(public_directory / "connection.json"), key=b"secret")
+    done = subprocess.run([installation.binary, "kernel", "-f", connection, "--python", installation.python,
+                           f"--audit={public_directory / 'log'}"], cwd=public_directory, capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 1 and "cells can see" in done.stderr
+    assert not (public_directory / "log").exists()
