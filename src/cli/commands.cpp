@@ -7,6 +7,7 @@
 #include <map>
 #include <ostream>
 
+#include "base/spelling.hpp"
 #include "build_info.hpp"
 #include "cli/help.hpp"
 
@@ -49,6 +50,19 @@ bool is_command(const std::string& name) {
                        [&](const Command& command) { return command.name == name; });
 }
 
+/// The option that a word of the command line was probably meant to be; empty when there is none like it.
+std::string suggestion(const CLI::App& app, const std::vector<std::string>& arguments) {
+    for (const std::string& argument : arguments) {
+        const std::string name = argument.substr(0, argument.find('='));
+        if (!name.starts_with("--") || app.get_option_no_throw(name)) continue;
+        for (const CLI::Option* option : app.get_options())
+            for (const std::string& known : option->get_lnames())
+                if (is_misspelt(name, "--" + known))
+                    return "there is no option " + name + ". Did you mean --" + known + "?";
+    }
+    return "";
+}
+
 }  // namespace
 
 std::span<const Command> commands() {
@@ -88,7 +102,10 @@ int run(const std::vector<std::string>& arguments, const Context& context) {
         // --help and --version
         return app.exit(success, context.out, context.err);
     } catch (const CLI::ParseError& error) {
-        context.err << name << ": " << error.what() << "\n\"" << name << " --help\" explains the options.\n";
+        const auto chosen = app.get_subcommands();
+        const std::string meant = chosen.empty() ? "" : suggestion(*chosen.front(), arguments);
+        context.err << name << ": " << (meant.empty() ? error.what() : meant) << "\n\"" << name
+                    << " --help\" explains the options.\n";
         return kUsage;
     }
     const auto chosen = app.get_subcommands();

@@ -107,10 +107,12 @@ TEST_F(Program, WrongUsageIsNamedWithStatusTwo) {
         {"--frob", {"--frob"}},
         {"not expected: frob", {"install", "frob"}},
         {"not expected: list", {"list", "list"}},
+        {"there is no option --memroy. Did you mean --memory?", {"install", "--memroy", "4GiB"}},
+        {"Did you mean --json?", {"list", "--jsn"}},
         {"excludes", {"install", "--user", "--sys-prefix"}},
         {"--memory", {"install", "--memory", "4"}},
         {"--connection-file is required", {"kernel", "--python", "/usr/bin/python3"}},
-        {"name", {"uninstall"}},
+        {"NAME is required", {"uninstall"}},
         {"one of full, namespaced", {"doctor", "--isolation", "x"}},
     };
     for (const auto& [expected, arguments] : cases) {

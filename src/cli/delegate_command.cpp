@@ -29,7 +29,7 @@ Action declare_delegate(CLI::App& app, const Context& context) {
     app.footer(
         "Needed where \"cellblock doctor\" says so: hosts whose systemd does not delegate cgroups to users.");
     auto user = std::make_shared<std::string>();
-    app.add_option("user", *user, "name of the user")->required()->type_name("USER");
+    app.add_option("USER", *user, "name of the user")->required()->type_name("USER");
     return [user, &context] { return delegate(*user, context); };
 }
 

@@ -143,7 +143,7 @@ Result<int> diff(const Options& options, const Context& context) {
     ChangesOptions chosen = options.chosen;
     chosen.everywhere = options.list;
     const auto sets = TRY(open_changes(chosen, context));
-    if (options.list && !options.json) {
+    if (options.list && !options.json && !sets.empty()) {
         print_list(sets, context.out);
         return 0;
     }
@@ -165,7 +165,8 @@ Result<int> diff(const Options& options, const Context& context) {
     }
     if (options.json)
         context.out << all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
-    if (sets.empty() && !options.json) context.err << "No cell has changed anything here that is kept.\n";
+    if (sets.empty() && !options.json)
+        context.err << "No cell has changed anything " << (options.list ? "" : "here ") << "that is kept.\n";
     return 0;
 }
 

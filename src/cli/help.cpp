@@ -40,6 +40,11 @@ std::string row(const std::string& syntax, const std::string& meaning) {
     return line + wrapped(meaning, kIndent, kIndent) + "\n";
 }
 
+std::string positional_syntax(const CLI::Option& option) {
+    const std::string name = option.get_type_name() + (option.get_items_expected_max() > 1 ? " ..." : "");
+    return option.get_required() ? name : "[" + name + "]";
+}
+
 class OwnHelp final : public CLI::FormatterBase {
   public:
     std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode) const override {
@@ -74,7 +79,7 @@ std::string help_text(const CLI::App& app, const std::string& name) {
             text += " " + option->get_name() + " " + option->get_type_name();
     text += commands.empty() ? " [options]" : " COMMAND [options]";
     for (const CLI::Option* option : options)
-        if (option->get_positional()) text += " " + option->get_type_name();
+        if (option->get_positional()) text += " " + positional_syntax(*option);
     if (app.get_allow_extras()) text += " [arguments of IPython]";
     text += "\n";
 

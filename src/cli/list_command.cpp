@@ -81,8 +81,11 @@ void print_json(const std::vector<Row>& rows, std::ostream& out) {
 
 void print_table(const std::vector<Row>& rows, const Context& context) {
     if (rows.empty()) {
-        context.out
-            << "No sandboxed kernels are installed. \"cellblock install --python PATH\" installs one.\n";
+        context.out << "No sandboxed kernels are installed where Jupyter looks for them. \"cellblock install "
+                       "--python "
+                       "PATH\"\ninstalls one; \"cellblock list --prefix DIRECTORY\" looks in an environment "
+                       "that is not "
+                       "active.\n";
         return;
     }
     Table table({"NAME", "DISPLAY NAME", "PYTHON", "ISOLATION", "WHERE", "HEALTHY"});

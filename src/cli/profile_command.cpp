@@ -47,7 +47,9 @@ Result<int> show(const Options& options, const Context& context) {
     std::error_code error;
     if (!options.print.empty()) {
         const std::string text = profile::shipped_profile(options.print);
-        if (text.empty()) return Error("there is no shipped profile \"" + options.print + "\"");
+        if (text.empty())
+            return Error("there is no shipped profile \"" + options.print + "\"")
+                .with_remedy("There are: default, strict, data-science.");
         context.out << text;
         return 0;
     }

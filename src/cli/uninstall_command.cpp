@@ -55,7 +55,7 @@ Result<int> uninstall(const Options& options, const Context& context) {
 Action declare_uninstall(CLI::App& app, const Context& context) {
     app.footer("Only kernels that \"cellblock install\" made are removed.");
     auto options = std::make_shared<Options>();
-    app.add_option("name", options->name, "name of the kernelspec")->required()->type_name("NAME");
+    app.add_option("NAME", options->name, "name of the kernelspec")->required()->type_name("NAME");
     auto* user = app.add_flag("--user", options->user, "only this user's (default: wherever Jupyter looks)");
     app.add_option("--prefix", options->prefix, "only the one in DIRECTORY/share/jupyter")
         ->type_name("DIRECTORY")
