@@ -16,7 +16,7 @@
 namespace cellblock::changes {
 namespace {
 
-/// Nobody but the owner gets a right that the host's file did not have, but to read and execute.
+/// Of what is new, nobody but the owner gets more than to read and execute.
 constexpr mode_t kModeOfOthers = 0755;
 
 class Applier {
@@ -52,7 +52,7 @@ class Applier {
         if (outcome.answer == Answer::applied && !selection_.dry_run)
             if (auto done = carry_over(change); !done)
                 outcome = {change.path, Answer::failed, done.error().sentence()};
-        if (outcome.answer == Answer::applied) applied_.insert(change.path);
+        if (outcome.answer == Answer::applied) take_note(change.path);
         outcomes_.push_back(std::move(outcome));
     }
 
@@ -99,8 +99,13 @@ class Applier {
         TRY(make_parents(parent));
         const UniqueFd above = TRY(open_beneath(directory_fd_, parent_of(parent), O_RDONLY | O_DIRECTORY));
         TRY(make_directory(above.get(), *made, name_of(parent)));
-        applied_.insert(parent);
+        take_note(parent);
         return {};
+    }
+
+    void take_note(const std::string& path) {
+        applied_.insert(path);
+        if (!selection_.dry_run) set_.note_applied(path, look(directory_fd_, path));
     }
 
     static Result<void> remove(int parent_fd, const Change& change, const std::string& name) {
@@ -111,7 +116,9 @@ class Applier {
     }
 
     static mode_t allowed_mode(const Change& change) {
-        return change.mode & (kModeOfOthers | (change.base.exists ? change.base.mode : 0));
+        if (!change.base.exists) return change.mode & kModeOfOthers;
+        // What was private stays so; who may read it may come to execute it.
+        return change.mode & (S_IRWXU | change.base.mode | ((change.base.mode & 0044U) >> 2U));
     }
 
     Result<void> set_mode(const Change& change) const {

@@ -229,6 +229,38 @@ TEST_F(ChangesTest, TooManyChangesAreSaid) {
     EXPECT_FALSE(recorder_->set().header().complete);
 }
 
+TEST_F(ChangesTest, ContentsThatNobodyNamesDoNotStayOnTheDisk) {
+    const auto memory = sys::TempDir::create("changes-", "/dev/shm").value();
+    layer_fd_ = sys::open(memory.path(), O_RDONLY | O_DIRECTORY).value();
+    for (size_t i = 0; i < kMaxChanges; ++i)
+        ASSERT_EQ(::mkdirat(layer_fd_.get(), ("d" + std::to_string(i)).c_str(), 0755), 0);
+    for (int cell = 0; cell < 5; ++cell) {
+        write(fs::path(memory.path()) / "z", std::string(100000, static_cast<char>('a' + cell)));
+        record(Recorder::Pass::thorough);
+    }
+    const fs::path files = root_ / "state" / recorder_->set().id() / "files";
+    EXPECT_EQ(std::distance(fs::directory_iterator(files), fs::directory_iterator()), 0);
+}
+
+TEST_F(ChangesTest, LongNamesDoNotFillOurMemory) {
+    const auto memory = sys::TempDir::create("changes-", "/dev/shm").value();
+    layer_fd_ = sys::open(memory.path(), O_RDONLY | O_DIRECTORY).value();
+    // Each name costs a cell 255 bytes, and would cost us the 15,000 of its path, several times.
+    const std::string name(250, 'n');
+    UniqueFd at = sys::duplicate(layer_fd_.get()).value();
+    for (int i = 0; i < kMaxDepth - 4; ++i) {
+        ASSERT_EQ(::mkdirat(at.get(), name.c_str(), 0755), 0);
+        at = sys::open_at(at.get(), name, O_RDONLY | O_DIRECTORY).value();
+    }
+    for (int i = 0; i < 1000; ++i)
+        ASSERT_EQ(::mkdirat(at.get(), (name + std::to_string(i)).c_str(), 0755), 0);
+    record();
+    size_t bytes = 0;
+    for (const Change& found : changes()) bytes += found.path.size();
+    EXPECT_LE(bytes, kMaxNameBytes);
+    EXPECT_FALSE(recorder_->set().header().complete);
+}
+
 TEST_F(ChangesTest, NamesOfAnyBytesAreKeptAndShownHarmless) {
     const std::string name = "a\n\x1b[31m%\xff\xe2\x80\xae\\b";
     write(layer(name), "new");
@@ -344,6 +376,74 @@ TEST_F(ChangesTest, AfterApplyingTheCellMayGoOn) {
     EXPECT_EQ(read(host("log")), "12");
 }
 
+TEST_F(ChangesTest, WhatAPersonDoesAfterApplyingIsNotUndone) {
+    write(host("gone"), "old");
+    write(host("tree/file"), "old");
+    write(layer("out"), "cell");
+    write(layer("mine"), "cell");
+    white_out("gone");
+    make_opaque("tree");
+    record();
+    for (const auto& [path, answer] : carry_over()) EXPECT_EQ(answer, Answer::applied) << path;
+    // A person goes on with the files; cells have not touched them since.
+    write(host("out"), "person");
+    fs::remove(host("mine"));
+    write(host("gone"), "person");
+    write(host("tree/new"), "person");
+    for (int cell = 0; cell < 3; ++cell) {
+        record(cell == 2 ? Recorder::Pass::thorough : Recorder::Pass::quick);
+        for (const auto& [path, answer] : carry_over()) EXPECT_EQ(answer, Answer::conflict) << path;
+    }
+    EXPECT_EQ(read(host("out")), "person");
+    EXPECT_FALSE(fs::exists(host("mine")));
+    EXPECT_EQ(read(host("gone")), "person");
+    EXPECT_EQ(read(host("tree/new")), "person");
+}
+
+TEST_F(ChangesTest, WhatIsAppliedByAnotherProgramIsKnown) {
+    write(layer("log"), "1");
+    record();
+    {
+        Set other = Set::open((root_ / "state").string(), recorder_->set().id()).value();
+        ASSERT_TRUE(apply(other, recorder_->directory_fd(), {}));
+    }
+    write(layer("log"), "12");
+    record();
+    EXPECT_EQ(carry_over().at("log"), Answer::applied);
+    write(host("log"), "person");
+    write(layer("log"), "123");
+    record();
+    EXPECT_EQ(carry_over().at("log"), Answer::conflict);
+}
+
+TEST_F(ChangesTest, WhatAPersonDoesDuringTheCellIsAConflict) {
+    write(host("before"), "old");
+    write(host("during"), "old");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    write(layer("before"), "cell");
+    write(layer("during"), "cell");
+    write(host("during"), "person");
+    start();
+    ASSERT_TRUE(recorder_->record(layer_fd_.get(), Recorder::Pass::quick,
+                                  int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec));
+    EXPECT_THAT(carry_over(),
+                UnorderedElementsAre(Pair("before", Answer::applied), Pair("during", Answer::conflict)));
+    EXPECT_EQ(read(host("during")), "person");
+}
+
+TEST_F(ChangesTest, ADirectoryThatBecameALinkIsNotOpened) {
+    fs::create_directories(root_ / "above/project");
+    EXPECT_TRUE(open_real_directory(root_ / "above/project"));
+    fs::rename(root_ / "above", root_ / "moved");
+    fs::create_directory_symlink(root_ / "moved", root_ / "above");
+    const auto linked = open_real_directory(root_ / "above/project");
+    ASSERT_FALSE(linked);
+    EXPECT_THAT(linked.error().remedy(), HasSubstr("symbolic link"));
+}
+
 TEST_F(ChangesTest, ProtectedFilesHaveToBeNamed) {
     for (const char* path : {".git/hooks/pre-commit", ".env", "sub/.ENV", "jupyter_server_config.py", "a.pth",
                              "cellblock.toml", "n.ipynb", "pkg/__pycache__/x.cpython-311.pyc", "conftest.py"})
@@ -374,6 +474,12 @@ TEST_F(ChangesTest, NothingIsWrittenThroughLinksOfTheHostsDirectory) {
 }
 
 TEST_F(ChangesTest, NoPrivilegeIsCarriedOver) {
+    write(host("private/key"), "old");
+    write(layer("private/key"), "new");
+    fs::permissions(host("private"), fs::perms(0700));
+    fs::permissions(host("private/key"), fs::perms(0600));
+    fs::permissions(layer("private"), fs::perms(0777));
+    fs::permissions(layer("private/key"), fs::perms(0777));
     write(layer("tool"), "#!/bin/sh\n");
     ASSERT_EQ(::chmod(layer("tool").c_str(), 06777), 0);
     ASSERT_EQ(::setxattr(layer("tool").c_str(), "user.evil", "1", 1, 0), 0);
@@ -382,6 +488,8 @@ TEST_F(ChangesTest, NoPrivilegeIsCarriedOver) {
     struct stat info {};
     ASSERT_EQ(::stat(host("tool").c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 07777U, 0755U);
+    for (const char* kept : {"private", "private/key"})
+        EXPECT_EQ(fs::status(host(kept)).permissions(), fs::perms(0700)) << kept;
     EXPECT_EQ(::getxattr(host("tool").c_str(), "user.evil", nullptr, 0), -1);
 }
 
@@ -446,6 +554,30 @@ TEST(ProtectedNames, AreUniqueAndHaveReasons) {
         EXPECT_EQ(++globs[row.glob], 1) << row.glob;
         EXPECT_GE(row.reason.size(), 10U) << row.glob;
     }
+    // Code that runs when somebody merely enters the directory, opens it in an editor, or starts an
+    // interpreter.
+    for (const char* obeyed : {"HEAD",
+                               "sub/HEAD",
+                               ".Rprofile",
+                               ".RData",
+                               ".gdbinit",
+                               ".flake8",
+                               ".dir-locals.el",
+                               ".cargo/config.toml",
+                               ".eslintrc.js",
+                               "eslint.config.mjs",
+                               ".tool-versions",
+                               "sitecustomize/__init__.py",
+                               "setup.py",
+                               "pylintrc",
+                               "mypy.ini",
+                               "utils.cpython-311-x86_64-linux-gnu.so",
+                               "x.dist-info/entry_points.txt",
+                               "env/bin/activate",
+                               "my-venv/bin/python",
+                               "p.code-workspace",
+                               ".git./config"})
+        EXPECT_NE(find_protection(obeyed), nullptr) << obeyed;
     for (const char* harmless : {"out.csv", "figure.png", "data/model.bin", "module.py", "environment.yml"})
         EXPECT_EQ(find_protection(harmless), nullptr) << harmless;
 }

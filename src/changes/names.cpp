@@ -16,6 +16,7 @@ namespace {
 
 // clang-format off
 constexpr std::array kProtected{
+    ProtectedName{"HEAD", "with a few more names it makes a directory a bare repository, whose configuration names programs that git runs"},
     ProtectedName{".git", "hooks and configuration name programs that git runs"},
     ProtectedName{".gitmodules", "names what git fetches"},
     ProtectedName{".gitattributes", "names filters that git runs"},
@@ -43,50 +44,39 @@ constexpr std::array kProtected{
     ProtectedName{"cellblock.toml", "the limits of the next kernel"},
     ProtectedName{"*.ipynb", "a notebook that is opened and run, perhaps by a kernel without a jail"},
     ProtectedName{"*.pth", "every Python that finds it runs it"},
-    ProtectedName{"sitecustomize.py", "every Python that finds it runs it"},
-    ProtectedName{"usercustomize.py", "every Python that finds it runs it"},
+    ProtectedName{"sitecustomize*", "every Python that finds it runs it"},
+    ProtectedName{"usercustomize*", "every Python that finds it runs it"},
     ProtectedName{"conftest.py", "pytest runs it"},
+    ProtectedName{"setup.py", "pip and editors run it"},
+    ProtectedName{"mypy.ini", "names plugins that type checkers run"},
+    ProtectedName{"pylintrc", "names code that editors run"},
+    ProtectedName{"pylint.toml", "names code that editors run"},
     ProtectedName{"pytest.ini", "names modules that pytest imports"},
     ProtectedName{"tox.ini", "names programs that tests run"},
     ProtectedName{"setup.cfg", "names modules that tools of Python import"},
     ProtectedName{"pyproject.toml", "names modules and programs that tools of Python run"},
     ProtectedName{"__pycache__", "Python runs compiled code there instead of the source that a person reads"},
     ProtectedName{"*.pyc", "Python runs it instead of the source that a person reads"},
+    ProtectedName{"*.so", "Python imports it instead of the source that a person reads"},
+    ProtectedName{"*.pyd", "Python imports it instead of the source that a person reads"},
+    ProtectedName{"*.dist-info", "names modules that pytest and other programs import as their plugins"},
+    ProtectedName{"*.egg-info", "names modules that pytest and other programs import as their plugins"},
     ProtectedName{".venv", "an environment: its interpreter runs what is put there"},
-    ProtectedName{"venv", "an environment: its interpreter runs what is put there"},
+    ProtectedName{"*venv*", "an environment: its interpreter runs what is put there"},
+    ProtectedName{"env", "an environment: its interpreter runs what is put there"},
+    ProtectedName{"conda-meta", "an environment: its interpreter runs what is put there"},
     ProtectedName{"site-packages", "an environment: its interpreter runs what is put there"},
     ProtectedName{"pyvenv.cfg", "says where an interpreter finds its modules"},
     ProtectedName{"node_modules", "an environment: programs run what is put there"},
+    ProtectedName{"*.config.*js", "tools of JavaScript and editors run it"},
+    ProtectedName{"*.config.*ts", "tools of JavaScript and editors run it"},
+    ProtectedName{"*.code-workspace", "tasks and interpreters that the editor runs"},
     ProtectedName{"*.desktop", "a file manager runs the command in it"},
+    // Last, so that the rows above give their own reasons: nobody can list the settings of all programs, but nearly
+    // all of them hide.
+    ProtectedName{".*", "hidden files are settings of programs, and not seen by people"},
 };
 // clang-format on
-
-/// The code point at the front of `text` and its length; length 0 for what is no UTF-8 (RFC 3629).
-std::pair<uint32_t, size_t> first_code_point(std::string_view text) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = byte(0);
-    const size_t length = first < 0x80                    ? 1
-                          : first >= 0xc2 && first < 0xe0 ? 2
-                          : first >= 0xe0 && first < 0xf0 ? 3
-                          : first >= 0xf0 && first < 0xf5 ? 4
-                                                          : 0;
-    if (length == 0 || length > text.size()) return {0, 0};
-    if (length == 1) return {first, 1};
-    uint32_t value = first & (0xffU >> (length + 1));
-    for (size_t i = 1; i < length; ++i) {
-        if ((byte(i) & 0xc0U) != 0x80U) return {0, 0};
-        value = value << 6U | (byte(i) & 0x3fU);
-    }
-    constexpr std::array<uint32_t, 5> kLeast{0, 0, 0x80, 0x800, 0x10000};
-    if (value < kLeast[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)) return {0, 0};
-    return {value, length};
-}
-
-/// Control characters, and what changes the direction of writing or hides (Unicode Cf as of terminals).
-bool steers(uint32_t c) {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || (c >= 0x200b && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || c >= 0xe0000;
-}
 
 constexpr const char* kDigits = "0123456789abcdef";
 
@@ -120,6 +110,19 @@ Result<UniqueFd> open_beneath(int root_fd, const std::string& path, int flags) {
     return UniqueFd(static_cast<int>(fd));
 }
 
+Result<UniqueFd> open_real_directory(const std::string& path) {
+    open_how how{};
+    how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    const long fd = ::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how);
+    if (fd >= 0) return UniqueFd(static_cast<int>(fd));
+    const bool is_linked = errno == ELOOP;
+    Error error = errno_error("open " + printable(path));
+    if (!is_linked) return error;
+    return std::move(error).with_remedy(
+        "There is a symbolic link now where the directory, or one above it, was.");
+}
+
 std::string parent_of(const std::string& path) {
     const size_t slash = path.rfind('/');
     return slash == std::string::npos ? "" : path.substr(0, slash);
@@ -143,20 +146,6 @@ bool is_plain_path(std::string_view path) {
 bool is_below(std::string_view path, std::string_view directory) {
     return directory.empty() || (path.starts_with(directory) &&
                                  (path.size() == directory.size() || path[directory.size()] == '/'));
-}
-
-std::string printable(std::string_view name) {
-    std::string out;
-    while (!name.empty()) {
-        const auto [code_point, length] = first_code_point(name);
-        if (length == 0 || steers(code_point) || code_point == '\\') {
-            for (const char c : name.substr(0, length == 0 ? 1 : length)) append_escaped(out, "\\x", c);
-        } else {
-            out += name.substr(0, length);
-        }
-        name.remove_prefix(length == 0 ? 1 : length);
-    }
-    return out;
 }
 
 std::string encode(std::string_view name) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/printable.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
@@ -17,6 +18,9 @@ namespace cellblock::changes {
 /// RESOLVE_BENEATH).
 Result<UniqueFd> open_beneath(int root_fd, const std::string& path, int flags);
 
+/// Opens a directory of which `path` is the real path: a link anywhere on the way is an error.
+Result<UniqueFd> open_real_directory(const std::string& path);
+
 /// "a/b" and "c" of "a/b/c"; "" and "c" of "c".
 std::string parent_of(const std::string& path);
 std::string name_of(const std::string& path);
@@ -26,9 +30,7 @@ bool is_plain_path(std::string_view path);
 /// `path` is `directory` or lies below it.
 bool is_below(std::string_view path, std::string_view directory);
 
-/// One line of plain text for people: what would steer a terminal or reverse the direction of writing is
-/// escaped.
-std::string printable(std::string_view name);
+using cellblock::printable;
 /// ASCII without control characters, and back; an error for what encode() cannot have written.
 std::string encode(std::string_view name);
 Result<std::string> decode(std::string_view text);

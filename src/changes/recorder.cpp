@@ -101,7 +101,8 @@ bool same_contents(int one, int other, uint64_t size) {
 
 class Recorder::Scan {
   public:
-    Scan(Recorder& recorder, Pass pass) : recorder_(recorder), pass_(pass) {
+    Scan(Recorder& recorder, Pass pass, int64_t cell_began_ns)
+        : recorder_(recorder), pass_(pass), cell_began_ns_(cell_began_ns) {
         timespec now{};
         ::clock_gettime(CLOCK_REALTIME, &now);
         now_ns_ = nanoseconds(now);
@@ -109,33 +110,68 @@ class Recorder::Scan {
     }
 
     Result<void> run(int layer_fd) {
-        walk(layer_fd, "", false, 0);
+        const uint64_t last_blob = recorder_.last_blob_;
+        walk(layer_fd, "", Opaque::no, 0);
         recorder_.seen_ = std::move(seen_);
-        if (trouble_.has_value()) return *std::move(trouble_);
-        if (changes_ == recorder_.set_.changes() && complete_ == recorder_.set_.header().complete) return {};
-        return recorder_.set_.write(std::move(changes_), complete_);
+        recorder_.hidden_ = std::move(hidden_);
+        const bool is_same =
+            changes_ == recorder_.set_.changes() && complete_ == recorder_.set_.header().complete;
+        if (!trouble_ && !is_same) {
+            recorder_.set_.forget_applied();
+            return recorder_.set_.write(std::move(changes_), complete_);
+        }
+        // What this pass has copied for nothing would take the host's disk, cell by cell.
+        if (recorder_.last_blob_ != last_blob) recorder_.set_.remove_unnamed();
+        if (!trouble_) return {};
+        recorder_.seen_.clear();  // it names contents that have just been removed
+        return *std::move(trouble_);
     }
 
   private:
-    void walk(int layer_dir, const std::string& path, bool opaque, int depth) {
-        std::vector<std::string> names = names_in(layer_dir, kMaxChanges + 1);
-        complete_ = complete_ && names.size() <= kMaxChanges;
-        for (const std::string& name : names) visit(layer_dir, join(path, name), name, depth);
-        if (!opaque) return;
+    /// Whether a directory hides what the host has in it, and did so at the last pass already.
+    enum class Opaque { no, yes, since_the_last_pass };
+
+    /// As many names as may still be looked at.
+    std::vector<std::string> more_names(int directory_fd) {
+        std::vector<std::string> names =
+            names_in(directory_fd, std::min(kMaxChanges + 1, kMaxVisits - visits_));
+        visits_ += names.size();
+        complete_ = complete_ && names.size() <= kMaxChanges && visits_ < kMaxVisits;
+        return names;
+    }
+
+    /// False when there is no room for one more path.
+    bool may_visit(const std::string& path) {
+        name_bytes_ += path.size();
+        // Nothing behind a full list: its contents would be copied for nothing.
+        if (changes_.size() < kMaxChanges && name_bytes_ <= kMaxNameBytes) return true;
+        complete_ = false;
+        return false;
+    }
+
+    void walk(int layer_dir, const std::string& path, Opaque opaque, int depth) {
+        const std::vector<std::string> names = more_names(layer_dir);
+        for (const std::string& name : names) {
+            const std::string below = join(path, name);
+            if (!may_visit(below)) return;
+            visit(layer_dir, below, name, depth);
+        }
+        if (opaque == Opaque::no) return;
         const auto host = open_beneath(recorder_.directory_fd(), path, O_RDONLY | O_DIRECTORY);
         if (!host) return;
         const std::set<std::string> kept(names.begin(), names.end());
-        for (const std::string& name : names_in(host->get(), kMaxChanges + 1))
-            if (!kept.contains(name)) add_deleted(join(path, name), depth + 1);
+        for (const std::string& name : more_names(host->get()))
+            if (!kept.contains(name) && may_visit(join(path, name)))
+                add_deleted(join(path, name), depth + 1, opaque == Opaque::since_the_last_pass);
     }
 
     void visit(int layer_dir, const std::string& path, const std::string& name, int depth) {
         struct stat info {};
         if (::fstatat(layer_dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return;  // gone meanwhile
-        if (is_whiteout(info)) return add_deleted(path, depth);
+        if (is_whiteout(info)) return add_deleted(path, depth, false);
         const HostState host = look(recorder_.directory_fd(), path);
         const bool hides_directory = host.exists && host.type == Type::directory && !S_ISDIR(info.st_mode);
-        if (hides_directory) add_deleted_children(path, depth);
+        if (hides_directory) add_deleted_children(path, depth, hid_all(path));
         Change change;
         change.path = path;
         change.mode = info.st_mode & 0777U;
@@ -144,7 +180,9 @@ class Recorder::Scan {
         if (S_ISLNK(info.st_mode)) {
             change.type = Type::symlink;
             change.target = link_target(layer_dir, name);
-            if (host.exists && host.type == Type::symlink && host_target(path) == change.target) return;
+            name_bytes_ += change.target.size();
+            if (host.exists && host.type == Type::symlink && host_target(path) == change.target)
+                return remember(path, host, true);
         } else {
             change.type = Type::other;
         }
@@ -162,7 +200,13 @@ class Recorder::Scan {
         const bool same_type = host.exists && host.type == Type::directory;
         const bool deeper = change.not_saved.empty();
         if (!same_type || change.mode != host.mode || !deeper) add(std::move(change), host);
-        if (deeper) walk(directory.get(), path, same_type && is_opaque(directory.get()), depth + 1);
+        if (!deeper) return;
+        const bool hides_all = !same_type || is_opaque(directory.get());
+        const Opaque opaque = !same_type || !hides_all ? Opaque::no
+                              : hid_all(path)          ? Opaque::since_the_last_pass
+                                                       : Opaque::yes;
+        remember(path, base_of(path, host), hides_all);
+        walk(directory.get(), path, opaque, depth + 1);
     }
 
     void visit_file(int layer_dir, Change change, const HostState& host, const std::string& name,
@@ -177,11 +221,16 @@ class Recorder::Scan {
         const auto before = recorder_.seen_.find(change.path);
         if (pass_ == Pass::quick && before != recorder_.seen_.end() && is_same(before->second, seen)) {
             if (before->second.differs) keep(before->second.change);
+            // What is equal is no longer the cell's own: whatever the host has now is what the cell sees.
+            remember(change.path, before->second.differs ? base_of(change.path, host) : host, true);
             seen_.insert(*before);
             return;
         }
         compare(layer_dir, change, host, name, seen);
-        if (seen.differs) seen.change = add(change, host);
+        if (seen.differs)
+            seen.change = add(change, host);
+        else
+            remember(change.path, host, true);
         seen_.emplace(change.path, std::move(seen));
     }
 
@@ -230,6 +279,7 @@ class Recorder::Scan {
             change.blob = recorder_.last_blob_;
         } else if (copied.error().error_number() == EFBIG) {
             change.not_saved = kTooMuch;
+            if (::ftruncate(blob->get(), 0) != 0) fail(errno_error("give back room"));
         } else {
             fail(std::move(copied).error());
         }
@@ -243,39 +293,65 @@ class Recorder::Scan {
         push(change);
     }
 
-    Change add(Change change, const HostState& host) {
+    [[nodiscard]] bool hid_all(const std::string& path) const {
+        const auto before = recorder_.hidden_.find(path);
+        return before != recorder_.hidden_.end() && before->second.hides_all;
+    }
+
+    void remember(const std::string& path, const HostState& base, bool hides_all) {
+        hidden_.insert_or_assign(path, Hidden{base, hides_all});
+    }
+
+    /// What the host had when the cell's version took its place: a person's later work must not be taken for
+    /// it, or it would be undone. `is_new`: the path was hidden before the host had anything there.
+    [[nodiscard]] HostState base_of(const std::string& path, const HostState& host,
+                                    bool is_new = false) const {
+        if (const auto known = bases_.find(path); known != bases_.end()) return known->second;
+        const auto& applied = recorder_.set_.applied();
+        if (const auto known = applied.find(path); known != applied.end()) return known->second;
+        if (const auto known = recorder_.hidden_.find(path); known != recorder_.hidden_.end())
+            return known->second.base;
+        if (is_new) return {};
+        HostState base = host;
+        // Changed by both at once; with no time of change it equals nothing that the host can have.
+        if (host.exists && host.type != Type::directory && host.ctime_ns > cell_began_ns_) base.ctime_ns = 0;
+        return base;
+    }
+
+    Change add(Change change, const HostState& host, bool is_new = false) {
         if (change.kind == Kind::added && host.exists)
             change.kind =
                 change.type == Type::directory && host.type == Type::directory ? Kind::mode : Kind::modified;
-        const auto base = bases_.find(change.path);
-        change.base = base != bases_.end() ? base->second : host;
+        change.base = base_of(change.path, host, is_new);
+        remember(change.path, change.base, change.type != Type::directory || change.kind == Kind::deleted);
         push(change);
         return change;
     }
 
-    void add_deleted(const std::string& path, int depth) {
+    void add_deleted(const std::string& path, int depth, bool is_new) {
         const HostState host = look(recorder_.directory_fd(), path);
-        if (!host.exists) return;
-        if (host.type == Type::directory) add_deleted_children(path, depth);
+        if (!host.exists) return remember(path, host, true);
+        if (host.type == Type::directory) add_deleted_children(path, depth, is_new || hid_all(path));
         Change change;
         change.path = path;
         change.kind = Kind::deleted;
         change.type = host.type;
         change.mode = host.mode;
-        add(std::move(change), host);
+        add(std::move(change), host, is_new);
     }
 
     /// What lies below goes first, so that a directory is empty when its turn comes.
-    void add_deleted_children(const std::string& path, int depth) {
+    void add_deleted_children(const std::string& path, int depth, bool is_new) {
         if (depth >= kMaxDepth) {
             complete_ = false;
             return;
         }
         const auto directory = open_beneath(recorder_.directory_fd(), path, O_RDONLY | O_DIRECTORY);
         if (!directory) return;
-        for (const std::string& name : names_in(directory->get(), kMaxChanges + 1)) {
-            if (changes_.size() >= kMaxChanges) return;
-            add_deleted(join(path, name), depth + 1);
+        for (const std::string& name : more_names(directory->get())) {
+            const std::string below = join(path, name);
+            if (!may_visit(below)) return;
+            add_deleted(below, depth + 1, is_new);
         }
     }
 
@@ -297,17 +373,21 @@ class Recorder::Scan {
 
     Recorder& recorder_;
     const Pass pass_;
+    const int64_t cell_began_ns_;
     int64_t now_ns_ = 0;
+    size_t visits_ = 0;
+    size_t name_bytes_ = 0;
     uint64_t used_ = 0;
     bool complete_ = true;
     std::optional<Error> trouble_;
     std::vector<Change> changes_;
     std::unordered_map<std::string, HostState> bases_;
     std::unordered_map<std::string, Seen> seen_;
+    std::unordered_map<std::string, Hidden> hidden_;
 };
 
 Result<std::unique_ptr<Recorder>> Recorder::create(Options options) {
-    UniqueFd directory = TRY(sys::open(options.directory, O_RDONLY | O_DIRECTORY));
+    UniqueFd directory = TRY(open_real_directory(options.directory));
     Header header;
     header.directory = options.directory;
     header.pid = ::getpid();
@@ -316,11 +396,11 @@ Result<std::unique_ptr<Recorder>> Recorder::create(Options options) {
     return std::unique_ptr<Recorder>(new Recorder(std::move(options), std::move(set), std::move(directory)));
 }
 
-Result<void> Recorder::record(int layer_fd, Pass pass) {
+Result<void> Recorder::record(int layer_fd, Pass pass, int64_t cell_began_ns) {
     const UniqueFd held = TRY(set_.lock());
     // What was applied meanwhile rests on the host's new state.
     TRY(set_.reread());
-    return Scan(*this, pass).run(layer_fd);
+    return Scan(*this, pass, cell_began_ns).run(layer_fd);
 }
 
 }  // namespace cellblock::changes

@@ -7,6 +7,7 @@
 // "userxattr").
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -20,6 +21,11 @@ namespace cellblock::changes {
 
 /// Directories below one another that are looked into.
 inline constexpr int kMaxDepth = 64;
+/// Names that one pass looks at, and the bytes of all their paths: each costs memory in several lists and a
+/// line of the manifest, and a directory that is renamed while it is read can be met again and again. What is
+/// beyond is not recorded, and said.
+inline constexpr size_t kMaxVisits = 8 * kMaxChanges;
+inline constexpr size_t kMaxNameBytes = size_t{4} * 1024 * 1024;
 /// A time stamp of the layer that is older than this cannot be given to a later write.
 inline constexpr int64_t kTimeStep = 50'000'000;
 
@@ -38,7 +44,9 @@ class Recorder {
         thorough,  ///< every file is read: writes through a mapping leave no time stamp
     };
     /// Brings the set up to date with the layer. Blocking; as long as it takes to copy what is new.
-    Result<void> record(int layer_fd, Pass pass);
+    /// What the host has changed since `cell_began_ns` (nanoseconds since 1970) is not taken for what the
+    /// cell saw when it made its change.
+    Result<void> record(int layer_fd, Pass pass, int64_t cell_began_ns = INT64_MAX);
 
     [[nodiscard]] Set& set() { return set_; }
     [[nodiscard]] int directory_fd() const { return directory_.get(); }
@@ -55,6 +63,11 @@ class Recorder {
         bool differs = false;
         Change change;  // where it differs
     };
+    /// What is remembered of every path of the layer.
+    struct Hidden {
+        HostState base;          ///< the host's that the cell's version rests on
+        bool hides_all = false;  ///< also what the host gets below it later
+    };
     class Scan;
 
     Recorder(Options options, Set set, UniqueFd directory)
@@ -64,6 +77,7 @@ class Recorder {
     Set set_;
     UniqueFd directory_;
     std::unordered_map<std::string, Seen> seen_;
+    std::unordered_map<std::string, Hidden> hidden_;
     uint64_t last_blob_ = 0;
 };
 

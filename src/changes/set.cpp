@@ -198,6 +198,7 @@ Result<void> Set::read() {
     manifest_ = manifest_state();
     const std::string text = TRY(sys::read_file(path_ + "/manifest", kMaxManifest));
     changes_.clear();
+    applied_.clear();
     // A seam for exceptions: those of the JSON library end here.
     try {
         bool first = true;
@@ -206,6 +207,10 @@ Result<void> Set::read() {
             const json line = json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
                                           text.begin() + static_cast<std::ptrdiff_t>(end));
             at = end + 1;
+            if (line.contains("applied")) {
+                applied_[read_name(line.at("applied"))] = read_state(line.at("state"));
+                continue;
+            }
             if (!first) {
                 changes_.push_back(read_change(line));
                 continue;
@@ -228,11 +233,9 @@ Result<void> Set::read() {
 Result<void> Set::write(std::vector<Change> changes, bool complete) {
     header_.complete = complete;
     std::string text = to_json(header_).dump() + "\n";
-    std::set<std::string> named;
-    for (const Change& change : changes) {
-        text += to_json(change).dump() + "\n";
-        if (change.blob != 0) named.insert(std::to_string(change.blob));
-    }
+    for (const Change& change : changes) text += to_json(change).dump() + "\n";
+    for (const auto& [path, state] : applied_)
+        text += json{{"applied", encode(path)}, {"state", to_json(state)}}.dump() + "\n";
     const std::string fresh = path_ + "/manifest.new";
     {
         const UniqueFd fd = TRY(sys::open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
@@ -241,10 +244,17 @@ Result<void> Set::write(std::vector<Change> changes, bool complete) {
     if (::rename(fresh.c_str(), (path_ + "/manifest").c_str()) != 0) return errno_error("write " + path_);
     manifest_ = manifest_state();
     changes_ = std::move(changes);
+    remove_unnamed();
+    return {};
+}
+
+void Set::remove_unnamed() const {
+    std::set<std::string> named;
+    for (const Change& change : changes_)
+        if (change.blob != 0) named.insert(std::to_string(change.blob));
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(path_ + "/files", error))
         if (!named.contains(entry.path().filename())) fs::remove(entry.path(), error);
-    return {};
 }
 
 Result<UniqueFd> Set::create_blob(uint64_t number) {

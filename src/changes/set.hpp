@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -58,10 +59,19 @@ class Set {
 
     /// For the kernel: takes the lock until the value is destroyed.
     Result<UniqueFd> lock();
+    /// What apply() has left on the host, by path, as long as the kernel has not taken note of it: only
+    /// against that can a later edit of a person's be told from our own work.
+    [[nodiscard]] const std::unordered_map<std::string, HostState>& applied() const { return applied_; }
+    void note_applied(const std::string& path, const HostState& state) { applied_[path] = state; }
+    /// With the next write().
+    void forget_applied() { applied_.clear(); }
+
     /// Reads the list again, when somebody else has written it. The lock must be held.
     Result<void> reread();
     /// Replaces the list, and removes contents that nobody names any more.
     Result<void> write(std::vector<Change> changes, bool complete);
+    /// Removes contents that the list does not name.
+    void remove_unnamed() const;
     /// A new file for contents.
     Result<UniqueFd> create_blob(uint64_t number);
     /// Contents for reading.
@@ -78,6 +88,7 @@ class Set {
     std::string id_;
     Header header_;
     std::vector<Change> changes_;
+    std::unordered_map<std::string, HostState> applied_;
     std::pair<ino_t, int64_t> manifest_;  // inode and time, as it was when the list was read or written here
     UniqueFd lock_;
     UniqueFd running_;  // of create() only

@@ -80,7 +80,9 @@ Result<std::vector<std::string>> read_paths(const std::vector<std::string>& type
 }
 
 Result<UniqueFd> open_directory(const changes::Set& set) {
-    return sys::open(set.header().directory, O_RDONLY | O_DIRECTORY);
+    // Its real path was written down. A link on the way has been put there since, perhaps by a user into
+    // whose directory root applies: what the cells wrote would go to wherever that user wants.
+    return changes::open_real_directory(set.header().directory);
 }
 
 }  // namespace cellblock::cli

@@ -7,6 +7,7 @@
 #include <map>
 #include <ostream>
 
+#include "base/printable.hpp"
 #include "base/spelling.hpp"
 #include "build_info.hpp"
 #include "cli/help.hpp"
@@ -115,7 +116,8 @@ int run(const std::vector<std::string>& arguments, const Context& context) {
     }
     const Result<int> result = actions.at(chosen.front())();
     if (result) return *result;
-    context.err << name << ": " << result.error().sentence() << "\n";
+    // It may quote a stranger's file.
+    context.err << name << ": " << printable_sentence(result.error().sentence()) << "\n";
     return kFailed;
 }
 

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "base/printable.hpp"
 #include "base/sys.hpp"
 #include "kernel/kernel.hpp"
 
@@ -107,7 +108,7 @@ int run_kernel(const KernelOptions& options) {
         }
     }();
     if (status) return *status;
-    std::fprintf(stderr, "cellblock kernel: %s\n", status.error().sentence().c_str());
+    std::fprintf(stderr, "cellblock kernel: %s\n", printable_sentence(status.error().sentence()).c_str());
     return 1;
 }
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/printable.hpp"
 #include "profile/document.hpp"
 #include "profile/file.hpp"
 #include "shipped_profiles.hpp"
@@ -132,7 +133,8 @@ class State {
             effective.lines.push_back({&setting, value_of(setting, options_), origins_[place(setting)]});
         effective.options = std::move(options_);
         effective.profile = std::move(profile_);
-        effective.notes = std::move(notes_);
+        // Names and values of strangers are quoted in them, and they go to terminals, logs and banners.
+        for (const std::string& note : notes_) effective.notes.push_back(printable_sentence(note));
         return effective;
     }
 

@@ -289,6 +289,35 @@ TEST_F(Layers, WhatCannotBeReadOrUnderstoodIsAnError) {
     EXPECT_THAT(complaint(), HasSubstr(at("user/cellblock.toml") + ":1:1"));
 }
 
+TEST_F(Layers, ANotebookOfManyKeysOrBracketsIsNotReadForHours) {
+    std::string keys;
+    for (int i = 0; i < 100'000; ++i) keys += (i == 0 ? "" : ",") + ("\"k" + std::to_string(i) + "\":0");
+    const std::string nested = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+    const auto began = std::chrono::steady_clock::now();
+    notebook("{" + keys + "}");
+    EXPECT_THAT(complaint(), HasSubstr("too many values"));
+    notebook(nested);
+    EXPECT_THAT(complaint(), HasSubstr("nested too deeply"));
+    // Beside the settings, many keys are nobody's business.
+    notebook("{\"limits\": {\"processes\": 10}}, " + keys + ", \"x\": {");
+    EXPECT_THAT(complaint(), HasSubstr("not JSON"));
+    write("home/notes/project/a.ipynb",
+          "{\"metadata\": {" + keys + ", \"cellblock\": {\"limits\": {\"processes\": 10}}}}");
+    EXPECT_EQ(value("limits.processes"), "10");
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
+}
+
+TEST_F(Layers, QuotedValuesAndKeysDoNotSteerTerminalsOrForgeLines) {
+    project("[environment]\nset = [\"A=\\u001b[2J\\u009b\\nnote: all is well\"]\n");
+    const std::vector<std::string> notes = resolved().notes;
+    ASSERT_EQ(notes.size(), 1U);
+    EXPECT_EQ(notes.front().find('\x1b'), std::string::npos);
+    EXPECT_EQ(notes.front().find("\xc2\x9b"), std::string::npos);
+    EXPECT_EQ(notes.front().find("\nnote"), std::string::npos);
+    notebook("{\"\\u001b]0;x\\u0007\": 1}");
+    EXPECT_EQ(complaint().find('\x1b'), std::string::npos);
+}
+
 TEST_F(Layers, OnlyRegularFilesAreOpened) {
     const std::string path = at("home/notes/project/cellblock.toml");
     ASSERT_EQ(::mkfifo(path.c_str(), 0666), 0);

@@ -1,6 +1,7 @@
 // Notebooks are JSON of any size, most of it outputs: a parser that keeps nothing but one object.
 #include <nlohmann/json.hpp>
 
+#include "base/printable.hpp"
 #include "profile/node.hpp"
 
 namespace cellblock::profile {
@@ -8,18 +9,43 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Everything outside of `metadata` is dropped as soon as it has been read.
-Json parse_metadata(const std::string& text, std::string& trouble) {
+/// Notebooks nest a dozen levels; the parser keeps a word for each, and a notebook may be nothing but
+/// brackets.
+constexpr int kMaxNesting = 256;
+/// Events below `metadata.cellblock`: more than a document of all keys with lists as long as they may be. The
+/// parser's objects look for each new key among all before it, so that without a bound a small notebook with
+/// many keys holds the kernel up for hours.
+constexpr size_t kMaxEvents = 8192;
+
+/// Everything outside of `metadata.cellblock` is dropped as soon as it has been read.
+Json parse_settings(const std::string& text, std::string& trouble) {
     std::string top;
-    const auto filter = [&top](int depth, Json::parse_event_t event, Json& parsed) {
-        if (depth == 1 && event == Json::parse_event_t::key) top = parsed.get<std::string>();
+    std::string second;
+    size_t events = 0;
+    const auto filter = [&](int depth, Json::parse_event_t event, Json& parsed) {
+        if (depth > kMaxNesting) throw Json::other_error::create(501, "it is nested too deeply", nullptr);
         if (depth == 0) return true;
-        return top == "metadata";
+        if (event == Json::parse_event_t::key && depth <= 2) {
+            (depth == 1 ? top : second) = parsed.get<std::string>();
+            if (depth == 1) second.clear();
+        }
+        if (top != "metadata") return false;
+        // The object that is the value of "metadata" itself begins and ends at depth 1.
+        if (depth == 1) return true;
+        if (second != "cellblock") return false;
+        if (++events > kMaxEvents)
+            throw Json::other_error::create(501, "its metadata.cellblock has too many values", nullptr);
+        return true;
     };
     try {
         return Json::parse(text, filter);
-    } catch (const Json::exception& error) {
-        trouble = error.what();
+    } catch (const Json::other_error& error) {
+        trouble = std::string_view(error.what()).find("nested") != std::string_view::npos
+                      ? "it is nested too deeply"
+                      : "they have too many values";
+        return {};
+    } catch (const Json::exception&) {
+        trouble = "it is not JSON";
         return {};
     }
 }
@@ -34,7 +60,7 @@ Result<Node> convert(const Json& from, const std::string& place, int depth) {
         case Json::value_t::object:
             node.kind = Node::Kind::table;
             for (const auto& [key, value] : from.items()) {
-                Node child = TRY(convert(value, place + "." + key.substr(0, 64), depth + 1));
+                Node child = TRY(convert(value, place + "." + printable(key.substr(0, 64)), depth + 1));
                 child.key = key;
                 child.key_place = child.place;
                 node.children.push_back(std::move(child));
@@ -72,10 +98,10 @@ Result<Node> parse_notebook(const std::string& text, const std::string& name) {
     // Nearly all notebooks: no reason to read them, or to trip over what is wrong with them.
     if (text.find("\"cellblock\"") == std::string::npos) return nothing;
     std::string trouble;
-    const Json notebook = parse_metadata(text, trouble);
+    const Json notebook = parse_settings(text, trouble);
     if (!trouble.empty())
         return Error("read the notebook " + name +
-                     ", which seems to have settings in its metadata: it is not JSON");
+                     ", which seems to have settings in its metadata: " + trouble);
     const auto metadata = notebook.find("metadata");
     if (!notebook.is_object() || metadata == notebook.end() || !metadata->is_object()) return nothing;
     const auto ours = metadata->find("cellblock");

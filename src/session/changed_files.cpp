@@ -2,6 +2,7 @@
 #include "session/changed_files.hpp"
 
 #include <algorithm>
+#include <ctime>
 
 #include "base/sys.hpp"
 #include "changes/apply.hpp"
@@ -34,6 +35,14 @@ Result<std::unique_ptr<ChangedFiles>> ChangedFiles::create(const Options& option
         new ChangedFiles(std::move(recorder), std::move(layer), options.carries_over));
 }
 
+void ChangedFiles::before_cell() {
+    // The exact clock: file systems may be exact, too, and what came before must not look as if it came
+    // after.
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    cell_began_ns_ = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 std::vector<std::string> ChangedFiles::after_cell() {
     const std::lock_guard lock(mutex_);
     const Findings findings = record(changes::Recorder::Pass::quick);
@@ -60,7 +69,7 @@ void ChangedFiles::at_end() {
 
 ChangedFiles::Findings ChangedFiles::record(changes::Recorder::Pass pass) {
     Findings findings;
-    if (auto recorded = recorder_->record(layer_.get(), pass); !recorded) {
+    if (auto recorded = recorder_->record(layer_.get(), pass, cell_began_ns_); !recorded) {
         findings.sentences.push_back("what was written beside the notebook could not be kept: " +
                                      recorded.error().sentence());
         return findings;

@@ -2,6 +2,8 @@
 // over to the host's directory where the user has said so (--notebook-dir rw).
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -23,6 +25,8 @@ class ChangedFiles {
     /// `layer_fd` is Jail::changes_fd(); it is duplicated, and outlives its jail.
     static Result<std::unique_ptr<ChangedFiles>> create(const Options& options, int layer_fd);
 
+    /// A cell begins: what the host changes from now on is no state that the cell has seen. Any thread.
+    void before_cell();
     /// What the notebook should say after a cell; nothing is said twice. Blocking, any thread.
     std::vector<std::string> after_cell();
     /// When no process of the jail writes any more.
@@ -43,6 +47,7 @@ class ChangedFiles {
     UniqueFd layer_;
     const bool carries_over_;
     std::set<std::string> told_;
+    std::atomic<int64_t> cell_began_ns_{INT64_MAX};
 };
 
 }  // namespace cellblock::session

@@ -95,7 +95,14 @@ Result<ChangedFiles::Options> keep_changes(const LaunchOptions& options, const s
         const char* value = std::getenv(name.c_str());
         return std::string(value ? value : "");
     };
-    return ChangedFiles::Options{{TRY(changes::state_directory(variable)), directory, options.limits.scratch},
+    const std::string state = TRY(changes::state_directory(variable));
+    std::error_code error;
+    const std::string real = fs::weakly_canonical(state, error).string();
+    // A cell could write lists of changes there, for "cellblock apply" to obey in another directory.
+    if (error || is_below(real, directory) || is_below(directory, real))
+        return Error("let cells change " + directory + ": what they change would be kept in it, in " + state)
+            .with_remedy("Set XDG_STATE_HOME to a directory elsewhere.");
+    return ChangedFiles::Options{{state, directory, options.limits.scratch},
                                  options.notebook_dir == NotebookDir::rw};
 }
 

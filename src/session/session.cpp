@@ -38,6 +38,7 @@ Reply Session::run_admitted(uint64_t id) {
     if (auto refreshed = refresh_view(); !refreshed) return refuse(id, refreshed.error());
     const jail::Counters before = read_counters();
     if (config_.wall_time.count() > 0) loop_.post([this, id] { arm_alarm(id, config_.wall_time); });
+    note_begin(id);
     send_request(id);
     Ending ending = wait_for_end(id);
     loop_.post([this, id] { end_alarm(id); });
@@ -227,6 +228,15 @@ void Session::tell_what_was_refused(uint64_t id) {
     }
     if (audit_) audit_->calls_refused(id, denials);
     host_.calls_refused(*request, denials);
+}
+
+void Session::note_begin(uint64_t id) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (pending_.at(id).request->msg_type != "execute_request") return;
+    }
+    const std::lock_guard lock(jail_mutex_);
+    if (changed_files_) changed_files_->before_cell();
 }
 
 void Session::tell_what_was_changed(uint64_t id) {

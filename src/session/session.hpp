@@ -323,6 +323,8 @@ class Session final : private WorkerListener {
     bool fits(Output& output, std::string_view msg_type, uint64_t size) const;
     void tell_what_was_left_out(uint64_t id);
     void tell_what_was_refused(uint64_t id);
+    /// Tells the recorder of changed files that a cell begins.
+    void note_begin(uint64_t id);
     void tell_what_was_changed(uint64_t id);
     void tell_how_to_write(uint64_t id, const Ending& ending);
 

@@ -201,3 +201,53 @@ def test_sockets_of_the_host_in_the_directory_are_out_of_reach(jailed):
     cell = kernel.run("import socket\ntry:\n    socket.socket(socket.AF_UNIX).connect('s')\nexcept OSError as e:\n    print(type(e).__name__)")
     assert cell.stdout.strip() == "ConnectionRefusedError", cell
     service.close()
+
+
+def test_what_a_person_does_meanwhile_is_not_undone(jailed):
+    """The layer keeps what cells once wrote: it must not come back over a person's later work."""
+    kernel = jailed(*RW)
+    put(kernel, "removed", "old")
+    cell = kernel.run("import os\nopen('written', 'w').write('cell')\nos.unlink('removed')\nos.mkdir('d')")
+    assert cell.status == "ok", cell
+    assert (kernel.cwd / "written").read_text() == "cell" and not (kernel.cwd / "removed").exists()
+    put(kernel, "written", "person")
+    put(kernel, "removed", "person")
+    put(kernel, "d/new", "person")
+    for _ in range(2):
+        kernel.run("open('tick', 'a').write('x')")
+    assert (kernel.cwd / "tick").read_text() == "xx", "the cell itself may go on"
+    assert {name: (kernel.cwd / name).read_text() for name in ("written", "removed", "d/new")} == {
+        "written": "person", "removed": "person", "d/new": "person"}
+
+
+def test_a_tree_that_moves_while_it_is_read_holds_nothing_up(jailed):
+    """Directories are exchanged and long names made without end while the layer is recorded."""
+    import time
+    kernel = jailed(*COW)
+    cell = kernel.run("""
+import os, subprocess, sys
+open('/tmp/mover.py', 'w').write('''
+import os
+names = [c * 200 for c in 'abcdefgh']
+root = os.open('.', os.O_RDONLY)
+here = root
+for depth in range(40):
+    for name in names:
+        os.mkdir(name, dir_fd=here)
+    here = os.open(names[depth % 8], os.O_RDONLY, dir_fd=here)
+print('ready', flush=True)
+while True:
+    for one, other in zip(names, names[1:]):
+        try:
+            os.rename(one, 'x', src_dir_fd=root, dst_dir_fd=root)
+            os.rename(other, one, src_dir_fd=root, dst_dir_fd=root)
+            os.rename('x', other, src_dir_fd=root, dst_dir_fd=root)
+        except OSError:
+            pass
+''')
+mover = subprocess.Popen([sys.executable, '/tmp/mover.py'], stdout=subprocess.PIPE)
+mover.stdout.readline()""")
+    assert cell.status == "ok", cell
+    began = time.monotonic()
+    assert kernel.run("mover.kill()\n1 + 1", timeout=60).result == "2"
+    assert time.monotonic() - began < 30

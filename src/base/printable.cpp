@@ -1,0 +1,104 @@
+// One table of ranges: what is drawn as nothing, or moves what is drawn.
+#include "base/printable.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+
+namespace cellblock {
+namespace {
+
+/// The code point at the front of `text` and its length; length 0 for what is no UTF-8 (RFC 3629).
+std::pair<uint32_t, size_t> first_code_point(std::string_view text) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char first = byte(0);
+    const size_t length = first < 0x80                    ? 1
+                          : first >= 0xc2 && first < 0xe0 ? 2
+                          : first >= 0xe0 && first < 0xf0 ? 3
+                          : first >= 0xf0 && first < 0xf5 ? 4
+                                                          : 0;
+    if (length == 0 || length > text.size()) return {0, 0};
+    if (length == 1) return {first, 1};
+    uint32_t value = first & (0xffU >> (length + 1));
+    for (size_t i = 1; i < length; ++i) {
+        if ((byte(i) & 0xc0U) != 0x80U) return {0, 0};
+        value = value << 6U | (byte(i) & 0x3fU);
+    }
+    constexpr std::array<uint32_t, 5> kLeast{0, 0, 0x80, 0x800, 0x10000};
+    if (value < kLeast[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)) return {0, 0};
+    return {value, length};
+}
+
+struct Range {
+    uint32_t first;
+    uint32_t last;
+    std::string_view what;
+};
+// clang-format off
+constexpr std::array kSteering{
+    Range{0x00, 0x1f, "control characters"},
+    Range{0x7f, 0x9f, "control characters, CSI and OSC in one byte among them"},
+    Range{0xad, 0xad, "soft hyphen: not drawn"},
+    Range{0x34f, 0x34f, "grapheme joiner: not drawn"},
+    Range{0x61c, 0x61c, "Arabic letter mark: direction of writing"},
+    Range{0x115f, 0x1160, "Hangul fillers: drawn as nothing"},
+    Range{0x17b4, 0x17b5, "Khmer inherent vowels: not drawn"},
+    Range{0x180b, 0x180f, "Mongolian selectors: not drawn"},
+    Range{0x200b, 0x200f, "zero width, direction of writing"},
+    Range{0x2028, 0x202e, "line separators, direction of writing"},
+    Range{0x2060, 0x206f, "not drawn, direction of writing"},
+    Range{0x3164, 0x3164, "Hangul filler: drawn as nothing"},
+    Range{0xfe00, 0xfe0f, "variation selectors: not drawn"},
+    Range{0xfeff, 0xfeff, "byte order mark: not drawn"},
+    Range{0xffa0, 0xffa0, "Hangul filler: drawn as nothing"},
+    Range{0xfff9, 0xfffb, "annotations: hide text"},
+    Range{0x1bca0, 0x1bca3, "shorthand controls: not drawn"},
+    Range{0x1d173, 0x1d17a, "musical controls: not drawn"},
+    Range{0xe0000, 0x10ffff, "tags and private use: not drawn, or unknown"},
+};
+// clang-format on
+
+bool steers(uint32_t c) {
+    return std::ranges::any_of(kSteering,
+                               [c](const Range& range) { return c >= range.first && c <= range.last; });
+}
+
+constexpr const char* kDigits = "0123456789abcdef";
+
+void append_escaped(std::string& out, const char* prefix, char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += prefix;
+    out += kDigits[byte >> 4U];
+    out += kDigits[byte & 15U];
+}
+
+enum class Style { name, sentence };
+
+std::string escaped(std::string_view text, Style style) {
+    std::string out;
+    while (!text.empty()) {
+        const auto [code_point, length] = first_code_point(text);
+        const std::string_view shown = text.substr(0, length == 0 ? 1 : length);
+        if (style == Style::sentence && code_point == '\n')
+            out += "\n    ";
+        else if (length == 0 || steers(code_point) || (style == Style::name && code_point == '\\'))
+            for (const char c : shown) append_escaped(out, "\\x", c);
+        else
+            out += shown;
+        text.remove_prefix(shown.size());
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string printable(std::string_view name) {
+    return escaped(name, Style::name);
+}
+
+std::string printable_sentence(std::string_view text) {
+    return escaped(text, Style::sentence);
+}
+
+}  // namespace cellblock

@@ -1,0 +1,18 @@
+// Text that strangers have chosen, made fit for a terminal, a log and a banner.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace cellblock {
+
+/// One line of plain text for people: what would steer a terminal, reverse the direction of writing or not be
+/// seen is escaped. Unambiguous: backslashes are, too.
+std::string printable(std::string_view name);
+
+/// The same for whole sentences, which quote others somewhere: backslashes stay, and lines after the first
+/// are indented, so that no quotation passes for a line of ours. Twice is the same as once but for the
+/// indent.
+std::string printable_sentence(std::string_view text);
+
+}  // namespace cellblock
