@@ -14,6 +14,11 @@ constexpr int kMessagesAtOnce = 64;
 constexpr int kLingerMilliseconds = 1000;
 // Clients send "ping".
 constexpr int64_t kMaxHeartbeat = 1024;
+// The sockets of a front end connect one by one, some 100 ms apart (ZMQ_RECONNECT_IVL), and its first cell
+// may ask at once. ZeroMQ would drop that question, and the cell would wait for ever.
+constexpr size_t kMaxWaitingQuestions = 64;
+constexpr std::chrono::seconds kQuestionPatience{10};
+constexpr std::chrono::milliseconds kQuestionRetry{20};
 // Dropped messages are reported at 1, 10, 100 …: enough to notice, too few to fill a log.
 bool worth_reporting(uint64_t count) {
     while (count % 10 == 0 && count > 0) count /= 10;
@@ -51,7 +56,7 @@ Result<void> ZmqFront::bind_all(const protocol::ConnectionFile& connection,
                              connection.shell_port));
     control_ = TRY(bind_socket({socket_type::router, "control", kMaxRequest, kUnlimited}, connection,
                                connection.control_port));
-    stdin_ = TRY(bind_socket({socket_type::router, "stdin", kMaxRequest, kUnlimited}, connection,
+    stdin_ = TRY(bind_socket({socket_type::router, "stdin", kMaxRequest, kUnlimited, true}, connection,
                              connection.stdin_port));
     heartbeat_ = TRY(bind_socket({socket_type::router, "heartbeat", kMaxHeartbeat, kMessagesAtOnce},
                                  connection, connection.hb_port));
@@ -87,6 +92,9 @@ Result<zmq::socket_t> ZmqFront::bind_socket(const SocketPlan& plan,
         if (plan.type == zmq::socket_type::router) {
             // A front end that reconnects under its old identity takes its place back, as in ipykernel.
             socket.set(zmq::sockopt::router_handover, true);
+            // See ask(). Whoever has sent a request on the others was connected to it; if it is gone, nobody
+            // misses the reply.
+            if (plan.must_reach) socket.set(zmq::sockopt::router_mandatory, true);
         } else {
             socket.set(zmq::sockopt::xpub_nodrop, true);
             socket.set(zmq::sockopt::xpub_verbose, true);
@@ -136,7 +144,8 @@ void ZmqFront::run() {
             {nullptr, iopub_fd, static_cast<short>(backlogged ? ZMQ_POLLIN : 0), 0},
             {nullptr, loop_.fd(), ZMQ_POLLIN, 0},
         }};
-        const auto timeout = backlogged ? Iopub::kRetryInterval : std::chrono::milliseconds(-1);
+        const auto idle = questions_.empty() ? std::chrono::milliseconds(-1) : kQuestionRetry;
+        const auto timeout = backlogged ? Iopub::kRetryInterval : idle;
         try {
             zmq::poll(items.data(), items.size(), timeout);
         } catch (const zmq::error_t& error) {
@@ -150,6 +159,7 @@ void ZmqFront::run() {
             }
         if (items[kHeartbeat].revents & ZMQ_POLLIN) echo_heartbeats();
         iopub_->serve();
+        ask_again();
     }
 }
 
@@ -215,12 +225,36 @@ void ZmqFront::echo_heartbeats() {
 
 void ZmqFront::send(Channel channel, protocol::Message message) {
     std::vector<std::string> frames = protocol::encode(std::move(message), signer_);
+    if (channel == Channel::stdin_) return ask(std::move(frames));
     try {
         send_frames(socket_of(channel), frames);
     } catch (const zmq::error_t& error) {
         // The front end has gone (EHOSTUNREACH) …: there is nobody to tell.
         std::fprintf(stderr, "cellblock: a reply could not be sent: %s\n", error.what());
     }
+}
+
+void ZmqFront::ask(std::vector<std::string> frames) {
+    if (questions_.empty() && try_to_ask(frames)) return;
+    if (questions_.size() == kMaxWaitingQuestions) questions_.pop_front();
+    questions_.push_back({std::move(frames), std::chrono::steady_clock::now() + kQuestionPatience});
+}
+
+/// False while no front end of that identity is connected.
+bool ZmqFront::try_to_ask(std::vector<std::string>& frames) {
+    try {
+        return send_frames(stdin_, frames);
+    } catch (const zmq::error_t& error) {
+        if (error.num() == EHOSTUNREACH) return false;
+        std::fprintf(stderr, "cellblock: a question could not be sent: %s\n", error.what());
+        return true;
+    }
+}
+
+void ZmqFront::ask_again() {
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(questions_,
+                  [&](Question& question) { return try_to_ask(question.frames) || question.until < now; });
 }
 
 }  // namespace cellblock::kernel

@@ -3,6 +3,8 @@
 // same thread.
 #pragma once
 
+#include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,13 +54,17 @@ class ZmqFront {
     struct SocketPlan {
         zmq::socket_type type;
         const char* name;
-        int64_t max_message;  // bytes of one incoming frame
-        int send_limit;       // messages that wait for one peer; 0: unlimited
+        int64_t max_message;      // bytes of one incoming frame
+        int send_limit;           // messages that wait for one peer; 0: unlimited
+        bool must_reach = false;  // sending to a peer that is not connected is an error
     };
     Result<zmq::socket_t> bind_socket(const SocketPlan& plan, const protocol::ConnectionFile& connection,
                                       int port);
     zmq::socket_t& socket_of(Channel channel);
     bool receive_one(Channel channel);
+    void ask(std::vector<std::string> frames);
+    bool try_to_ask(std::vector<std::string>& frames);
+    void ask_again();
     void echo_heartbeats();
 
     EventLoop& loop_;
@@ -71,6 +77,11 @@ class ZmqFront {
     zmq::socket_t stdin_;
     zmq::socket_t heartbeat_;
     std::unique_ptr<Iopub> iopub_;
+    struct Question {
+        std::vector<std::string> frames;
+        std::chrono::steady_clock::time_point until;
+    };
+    std::deque<Question> questions_;  // whose front end has not connected to stdin yet
     std::vector<std::string> ipc_paths_;
     bool reading_shell_ = true;
     bool stopped_ = false;

@@ -1,6 +1,9 @@
 """input() and getpass(): the stdin channel."""
 
+import time
+
 import pytest
+import zmq
 
 from support.messages import collect_until_idle, next_stdin, reply_to, run
 
@@ -93,3 +96,23 @@ def test_the_debugger_prompt_takes_commands(kernel):
     messages = collect_until_idle(kernel.client, msg_id)
     assert "42" in "".join(m["content"]["text"] for m in messages if m["header"]["msg_type"] == "stream")
     reply_to(kernel.client, msg_id)
+
+
+def test_a_front_end_that_connects_late_is_asked_all_the_same(kernel):
+    """Its sockets connect one by one, and the first cell may ask before the last of them is there."""
+    info, session = kernel.client.get_connection_info(), kernel.client.session
+    with zmq.Context() as context, context.socket(zmq.DEALER) as shell, context.socket(zmq.DEALER) as stdin:
+        for channel in (shell, stdin):
+            channel.linger = 0
+            channel.identity = b"late-front-end"
+        shell.connect(f"tcp://{info['ip']}:{info['shell_port']}")
+        session.send(shell, "execute_request", {"code": "answer = input('?')", "silent": False, "store_history": True,
+                                                "user_expressions": {}, "allow_stdin": True, "stop_on_error": True})
+        time.sleep(0.5)
+        stdin.connect(f"tcp://{info['ip']}:{info['stdin_port']}")
+        assert stdin.poll(5000), "the question was lost"
+        _, parts = session.feed_identities(stdin.recv_multipart())
+        assert session.deserialize(parts)["content"]["prompt"] == "?"
+        session.send(stdin, "input_reply", {"status": "ok", "value": "42"})
+        assert shell.poll(5000)
+    assert kernel.run("answer").result == "'42'"
