@@ -16,8 +16,8 @@ class Suite:
     needs: tuple
     command: tuple  # {report} is where the JUnit XML goes
     environment: tuple = ()
-    # Whether what failed is run once more, alone: for conversations with real front ends, whose own waits end early on
-    # a machine that is busy. Never for what guards the boundary: one that held at the second try did not hold.
+    # Whether what failed is run once more, alone: for conversations with workers and front ends, whose own waits end
+    # early on a machine that is busy. Never for what guards the boundary: one that held at the second try did not hold.
     repeats: bool = False
 
 
@@ -30,7 +30,7 @@ def pytest_suite(name, about, *needs, path=None, repeats=False):
 SUITES = (
     Suite("unit", "C++ modules by themselves (GoogleTest), and the fuzz corpora", ("packages", "dev"),
           ("ctest", "--preset", "dev", "--output-junit", "{report}", "--no-tests=error")),
-    pytest_suite("worker", "the Python worker by itself", path="src/worker/tests"),
+    pytest_suite("worker", "the Python worker by itself", path="src/worker/tests", repeats=True),
     pytest_suite("tidy", "dependency rule, formatting, clang-tidy, words", "dev-configured"),
     pytest_suite("conformance", "Jupyter's protocol, message by message", "release", "kernelspec", repeats=True),
     pytest_suite("integration", "through real front ends, and the command line", "release", "kernelspec",
