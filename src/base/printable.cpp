@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/hex.hpp"
+
 namespace cellblock {
 namespace {
 
@@ -64,15 +66,6 @@ bool steers(uint32_t c) {
                                [c](const Range& range) { return c >= range.first && c <= range.last; });
 }
 
-constexpr const char* kDigits = "0123456789abcdef";
-
-void append_escaped(std::string& out, const char* prefix, char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += prefix;
-    out += kDigits[byte >> 4U];
-    out += kDigits[byte & 15U];
-}
-
 enum class Style { name, sentence };
 
 std::string escaped(std::string_view text, Style style) {
@@ -83,7 +76,7 @@ std::string escaped(std::string_view text, Style style) {
         if (style == Style::sentence && code_point == '\n')
             out += "\n    ";
         else if (length == 0 || steers(code_point) || (style == Style::name && code_point == '\\'))
-            for (const char c : shown) append_escaped(out, "\\x", c);
+            for (const char c : shown) append_hex(out += "\\x", static_cast<unsigned char>(c));
         else
             out += shown;
         text.remove_prefix(shown.size());

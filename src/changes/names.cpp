@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "base/hex.hpp"
+
 namespace cellblock::changes {
 namespace {
 
@@ -78,17 +80,8 @@ constexpr std::array kProtected{
 };
 // clang-format on
 
-constexpr const char* kDigits = "0123456789abcdef";
-
-void append_escaped(std::string& out, const char* prefix, char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += prefix;
-    out += kDigits[byte >> 4U];
-    out += kDigits[byte & 15U];
-}
-
 int digit_value(char c) {
-    const size_t at = std::string_view(kDigits).find(c);
+    const size_t at = kHexDigits.find(c);
     return at == std::string_view::npos ? -1 : static_cast<int>(at);
 }
 
@@ -154,7 +147,7 @@ std::string encode(std::string_view name) {
         if (c > 0x20 && c < 0x7f && c != '%')
             out += c;
         else
-            append_escaped(out, "%", c);
+            append_hex(out += "%", static_cast<unsigned char>(c));
     }
     return out;
 }

@@ -5,17 +5,14 @@
 #include <openssl/evp.h>
 
 #include "base/check.hpp"
+#include "base/hex.hpp"
 
 namespace cellblock::observe {
 
 std::string to_hex(std::span<const unsigned char> bytes) {
-    static constexpr std::string_view kDigits = "0123456789abcdef";
     std::string text;
     text.reserve(2 * bytes.size());
-    for (const unsigned char byte : bytes) {
-        text.push_back(kDigits[byte >> 4U]);
-        text.push_back(kDigits[byte & 15U]);
-    }
+    for (const unsigned char byte : bytes) append_hex(text, byte);
     return text;
 }
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/hex.hpp"
 #include "base/printable.hpp"
 #include "profile/document.hpp"
 #include "profile/file.hpp"
@@ -245,11 +246,7 @@ std::string digest_of(const Effective& effective) {
     unsigned size = 0;
     CHECK(EVP_Digest(text.data(), text.size(), hash.data(), &size, EVP_sha256(), nullptr) == 1);
     std::string digest = "sha256:";
-    for (unsigned i = 0; i < size; ++i) {
-        constexpr std::string_view kDigits = "0123456789abcdef";
-        digest += kDigits[hash.at(i) >> 4U];
-        digest += kDigits[hash.at(i) & 15U];
-    }
+    for (unsigned i = 0; i < size; ++i) append_hex(digest, hash.at(i));
     return digest;
 }
 

@@ -14,6 +14,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "base/hex.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/json_scan.hpp"
 
@@ -30,13 +31,6 @@ constexpr size_t kMaxHeaderMembers = 256;
 // buffers.
 static_assert(kMaxBuffers + 3 <= kMaxFrameParts);
 static_assert(kMaxMessage <= kMaxFrameBody);
-
-constexpr std::string_view kHex = "0123456789abcdef";
-
-void append_hex(std::string& out, unsigned char byte) {
-    out.push_back(kHex[byte >> 4]);
-    out.push_back(kHex[byte & 15]);
-}
 
 /// The frames of a message, told apart but not looked into.
 struct Split {
