@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/printable.hpp"
+
 namespace cellblock {
 namespace {
 
@@ -41,8 +43,7 @@ std::string to_text(Bytes bytes) {
 
 Result<Bytes> parse_bytes(std::string_view text) {
     const auto fail = [&] {
-        return Error("read the size \"" + std::string(text.substr(0, 64)) +
-                     "\": a number and a unit are expected")
+        return Error("read the size " + in_quotes(text) + ": a number and a unit are expected")
             .with_remedy("Write for example 512MiB or 2GiB.");
     };
     double number = 0;

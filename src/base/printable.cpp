@@ -90,6 +90,11 @@ std::string printable(std::string_view name) {
     return escaped(name, Style::name);
 }
 
+std::string in_quotes(std::string_view text) {
+    constexpr size_t kMaxQuoted = 64;
+    return "\"" + printable(text.substr(0, kMaxQuoted)) + "\"";
+}
+
 std::string printable_sentence(std::string_view text) {
     return escaped(text, Style::sentence);
 }

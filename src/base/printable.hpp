@@ -10,6 +10,9 @@ namespace cellblock {
 /// seen is escaped. Unambiguous: backslashes are, too.
 std::string printable(std::string_view name);
 
+/// What somebody wrote, in quotation marks for a sentence: printable, and no more than its first 64 bytes.
+std::string in_quotes(std::string_view text);
+
 /// The same for whole sentences, which quote others somewhere: backslashes stay, and lines after the first
 /// are indented, so that no quotation passes for a line of ours. Twice is the same as once but for the
 /// indent.

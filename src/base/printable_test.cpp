@@ -14,6 +14,8 @@ TEST(Printable, EscapesWhatSteersOrIsNotSeen) {
     EXPECT_EQ(printable("a\xe3\x85\xa4"), "a\\xe3\\x85\\xa4");
     EXPECT_EQ(printable("\xff"), "\\xff");
     EXPECT_EQ(printable("gr\xc3\xbcn"), "gr\xc3\xbcn");
+    EXPECT_EQ(in_quotes(std::string("a\0b", 3)), "\"a\\x00b\"");
+    EXPECT_EQ(in_quotes(std::string(100, 'x')).size(), 66U);
 }
 
 TEST(Printable, SentencesKeepTheirLinesButNobodyElseBeginsOne) {

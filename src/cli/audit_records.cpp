@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/printable.hpp"
 #include "cli/audit.hpp"
 #include "observe/reader.hpp"
 #include "profile/settings.hpp"
@@ -75,8 +76,8 @@ std::string time_since(const std::string& text) {
     const auto ago = profile::parse_duration(text);
     if (ago) return observe::to_text(std::chrono::system_clock::now() - *ago);
     if (text.size() < 4 || text.find_first_not_of("0123456789-:.TZ") != std::string::npos)
-        throw CLI::ValidationError("--since", "\"" + text.substr(0, 64) +
-                                                  "\" is neither a duration such as 2h nor a time such as "
+        throw CLI::ValidationError("--since", in_quotes(text) +
+                                                  " is neither a duration such as 2h nor a time such as "
                                                   "2026-01-31T12:00 (UTC)");
     return text;
 }

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/printable.hpp"
 #include "base/sys.hpp"
 
 namespace cellblock::cli {
@@ -113,7 +114,7 @@ Result<void> check_kernel_name(const std::string& name) {
                           return c < 128 && (std::isalnum(c) || c == '.' || c == '_' || c == '-');
                       });
     if (good) return {};
-    return Error("\"" + name.substr(0, kMaxName) + "\" cannot be the name of a kernel")
+    return Error(in_quotes(name) + " cannot be the name of a kernel")
         .with_remedy("Use letters, digits, \".\", \"_\" and \"-\".");
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/printable.hpp"
 #include "base/spelling.hpp"
 
 namespace cellblock::profile {
@@ -14,10 +15,7 @@ constexpr size_t kMaxShown = 80;
 
 // Keys of strangers, in a sentence.
 std::string shown(std::string_view text) {
-    std::string result(text.substr(0, kMaxShown));
-    std::ranges::replace_if(
-        result, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-    return result;
+    return printable(text.substr(0, kMaxShown));
 }
 
 std::string_view section_of(std::string_view key) {

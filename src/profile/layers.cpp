@@ -40,7 +40,7 @@ Result<void> check_name(const std::string& name) {
                    c == '-';
         });
     if (good) return {};
-    return Error("\"" + name.substr(0, kMaxName) + "\" cannot be the name of a profile")
+    return Error(in_quotes(name) + " cannot be the name of a profile")
         .with_remedy("Names have letters, digits, \"_\" and \"-\"; a path has a \"/\" in it.");
 }
 

@@ -8,6 +8,7 @@
 #include <limits>
 #include <set>
 
+#include "base/printable.hpp"
 #include "session/environment.hpp"
 
 namespace cellblock::profile {
@@ -216,7 +217,7 @@ Result<double> read_plain(const std::string& text) {
     double number = 0;
     const char* const end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-    if (error != std::errc{} || rest != end) return Error("\"" + text.substr(0, 64) + "\" is not a number");
+    if (error != std::errc{} || rest != end) return Error(in_quotes(text) + " is not a number");
     return number;
 }
 
@@ -230,8 +231,7 @@ Result<double> read_number(const Number& number, const std::string& text) {
         }
         case Unit::count: {
             const double value = TRY(read_plain(text));
-            if (value != std::floor(value))
-                return Error("\"" + text.substr(0, 64) + "\" is not a whole number");
+            if (value != std::floor(value)) return Error(in_quotes(text) + " is not a whole number");
             return value;
         }
         case Unit::cores:
@@ -275,15 +275,14 @@ Result<void> apply_number(const Number& number, const std::string& text, LaunchO
     const double value = TRY(read_number(number, text));
     // from_chars reads "nan" too: no comparison holds for it.
     if (!(value >= number.least && value <= number.most))
-        return Error("\"" + text.substr(0, 64) + "\" is out of range: " + range_text(number) +
-                     " is expected");
+        return Error(in_quotes(text) + " is out of range: " + range_text(number) + " is expected");
     number.set(options, value);
     return {};
 }
 
 Result<void> apply_choice(const Choice& choice, const std::string& word, LaunchOptions& options) {
     if (std::ranges::find(choice.words, word) == choice.words.end())
-        return Error("\"" + word.substr(0, 64) + "\" is not known: " + one_of(choice) + " is expected");
+        return Error(in_quotes(word) + " is not known: " + one_of(choice) + " is expected");
     return choice.set(options, word);
 }
 
@@ -373,8 +372,7 @@ Result<milliseconds> parse_duration(std::string_view text) {
         if (error == std::errc{} && scale.name == unit_name && total >= 1 && total <= ms(kLongest))
             return milliseconds(std::llround(total));
     }
-    return Error("read the duration \"" + std::string(text.substr(0, 64)) +
-                 "\": a positive number and a unit are expected")
+    return Error("read the duration " + in_quotes(text) + ": a positive number and a unit are expected")
         .with_remedy("Write for example 500ms, 60s, 5m or 2h; \"none\" means no limit.");
 }
 

@@ -5,6 +5,8 @@
 #include <array>
 #include <filesystem>
 
+#include "base/printable.hpp"
+
 namespace cellblock::session {
 namespace {
 
@@ -54,8 +56,8 @@ bool is_name(std::string_view text) {
 }
 
 Result<void> check(std::string_view name, size_t size) {
+    if (!is_name(name)) return Error(in_quotes(name) + " cannot be the name of an environment variable");
     const std::string shown(name.substr(0, 64));
-    if (!is_name(name)) return Error("\"" + shown + "\" cannot be the name of an environment variable");
     if (size > kMaxVariableSize)
         return Error("the variable " + shown + " has more than " + to_text(Bytes{kMaxVariableSize}));
     if (const VariableRow* row = find_row(name); row != nullptr && row->value != nullptr)
@@ -119,7 +121,7 @@ Result<void> check_variables(const std::vector<std::string>& assignments) {
     for (const std::string& assignment : assignments) {
         const size_t equals = assignment.find('=');
         if (equals == std::string::npos)
-            return Error("\"" + assignment.substr(0, 64) + "\" is not of the form NAME=value");
+            return Error(in_quotes(assignment) + " is not of the form NAME=value");
         if (assignment.find('\0') != std::string::npos) return Error("a variable has a zero byte in it");
         TRY(check(std::string_view(assignment).substr(0, equals), assignment.size()));
     }

@@ -5,7 +5,7 @@
 
 import { spawn } from 'node:child_process';
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -18,6 +18,7 @@ const { KernelConnection } = await import('@jupyterlab/services/lib/kernel/defau
 const DELIMITER = '<IDS|MSG>';
 const CHANNELS = ['shell', 'control', 'stdin', 'iopub'];
 const SECONDS_TO_END = 10;
+const MILLISECONDS_TO_ASK_AGAIN = 500;
 
 const sign = (key, frames) => {
   const mac = createHmac('sha256', key);
@@ -77,10 +78,21 @@ const free_port = () => new Promise(resolve => {
   });
 });
 
-const children = pid => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+// Empty for what has ended meanwhile.
+const read = file => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(error.code)) return '';
+    throw error;
+  }
+};
+
+const children = pid => read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean)
   .flatMap(child => [...children(child), Number(child)]);
 
-const alive = pid => readdirSync('/proc').includes(String(pid));
+// What has ended may wait to be collected by the machine's process 1.
+const alive = pid => /\)\s[^ZX]/.test(read(`/proc/${pid}/stat`));
 
 // A kernel as conversations use one: what this object does not do itself, the client library's connection does.
 class RawKernel {
@@ -117,7 +129,18 @@ class RawKernel {
       serializer: { serialize: message => message, deserialize: message => message } });
     this.connection = new KernelConnection({ model: { id: randomUUID(), name: this.spec.name }, serverSettings, handleComms: true });
     this.socket = socket;
-    await this.connection.info;
+    await this.answered();
+  }
+
+  // A reply counts for the library when the state "idle" came as well, and what is published before this client's
+  // subscription has arrived is lost, with every kernel. So VS Code asks again, and this client does.
+  async answered() {
+    let known = false;
+    this.connection.info.then(() => { known = true; });
+    while (!known) {
+      await Promise.race([this.connection.info, new Promise(resolve => { setTimeout(resolve, MILLISECONDS_TO_ASK_AGAIN); })]);
+      if (!known) this.connection.requestKernelInfo().catch(error => this.connection.isDisposed || console.error(error));
+    }
   }
 
   async interrupt() {
