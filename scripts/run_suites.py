@@ -4,7 +4,6 @@ Called by ./test, which has built what the suites need.
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -86,8 +85,7 @@ def run_once(suite, extra, log, report_name):
     progress = Progress(suite.name)
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, text=True, errors="replace",
-                                   env={**os.environ, **dict(suite.environment)})
+                                   stderr=subprocess.STDOUT, text=True, errors="replace")
         try:
             for line in process.stdout:
                 out.write(line)

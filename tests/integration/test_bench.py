@@ -17,8 +17,8 @@ def test_the_bench_measures_every_row_and_loses_nothing(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     samples = json.loads((tmp_path / "samples.json").read_text())
     ours = samples["kernels"]["cellblock"]
-    flood = samples["size"]["flood"]
-    assert ours["prints_arrived"] == [flood] and ours["messages_arrived"] == [flood]
+    size = samples["size"]
+    assert ours["prints_arrived"] == [size["flood"]] and ours["messages_arrived"] == [size["displays_flood"]]
     assert ours["prints_idle"] == [True] and ours["messages_idle"] == [True]
     for row, values in {**ours, **samples["kernels"]["ipykernel"], **samples["jails"]}.items():
         assert values, f"no samples of {row}"
