@@ -23,7 +23,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(
         prog="./test", description="Builds what is needed and runs the tests.",
         epilog="Everything after -- goes to the suites' pytest, e.g. ./test conformance -- -k interrupt -x")
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="names as --list prints them; default: all")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="names as --list prints them; default: all that are not said to run only when named")
     parser.add_argument("--list", action="store_true", help="list the suites")
     parser.add_argument("--needs", action="store_true", help=argparse.SUPPRESS)
     own, extra = (argv[:argv.index("--")], argv[argv.index("--") + 1:]) if "--" in argv else (argv, [])
@@ -129,10 +129,10 @@ def tell(suite, report, seconds, log):
 
 def main(argv):
     options = parse(argv)
-    chosen = [by_name(name) for name in options.suites] or list(SUITES)
+    chosen = [by_name(name) for name in options.suites] or [suite for suite in SUITES if not suite.only_named]
     if options.list:
         for suite in SUITES:
-            print(f"{suite.name:<14}{suite.about}")
+            print(f"{suite.name:<14}{suite.about}" + (f" (only when named: {suite.only_named})" if suite.only_named else ""))
         return 0
     if options.needs:
         wanted = {need for suite in chosen for need in suite.needs}
@@ -156,6 +156,9 @@ def main(argv):
         print("\nFailed:")
         for name in failed:
             print(f"  {name}")
+    if not options.suites:
+        print("\n" + "\n".join(f"Not run, because only when named: {suite.name} ({suite.only_named})"
+                               for suite in SUITES if suite.only_named))
     print(f"\n{sum(r.passed for r in reports)} passed, {len(failed)} failed, {sum(skipped.values())} skipped"
           + (f" ({len(unstable)} of the passed unstable)" if unstable else ""))
     return 1 if failed else 0

@@ -17,11 +17,13 @@ class Suite:
     # Whether what failed is run once more, alone: for conversations with workers and front ends, whose own waits end
     # early on a machine that is busy. Never for what guards the boundary: one that held at the second try did not hold.
     repeats: bool = False
+    # Why it runs only when it is named; empty for what runs always.
+    only_named: str = ""
 
 
-def pytest_suite(name, about, *needs, path=None, repeats=False):
+def pytest_suite(name, about, *needs, path=None, **options):
     return Suite(name, about, ("packages", "venv", *needs),
-                 (*PYTEST, path or f"tests/{name}", "--junitxml={report}"), repeats=repeats)
+                 (*PYTEST, path or f"tests/{name}", "--junitxml={report}"), **options)
 
 
 # The quick ones first, so that plain mistakes show early.
