@@ -36,6 +36,8 @@ SUITES = (
     pytest_suite("integration", "through real front ends, and the command line", "release", "kernelspec",
                  repeats=True),
     pytest_suite("adversarial", "cells that attack, as root and as an ordinary user", "release", "kernelspec"),
+    pytest_suite("soak", "restarts, lost interpreters and hit limits by the hundred, and what is left of them", "release",
+                 "kernelspec", only_named="it takes some ten minutes"),
     Suite("fuzz", "libFuzzer on every parser of foreign bytes; FUZZ_SECONDS=N searches anew for so long",
           ("packages", "fuzz"),
           ("ctest", "--test-dir", "build/fuzz", "-R", r"^fuzz\.", "-j2", "--output-on-failure", "--output-junit",

@@ -18,7 +18,7 @@ def mounts():
     return set(Path("/proc/self/mountinfo").read_text().splitlines())
 
 
-def _is_first_of_namespace(pid):
+def is_first_of_namespace(pid):
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -112,7 +112,7 @@ class Family:
             namespace = _namespace(process.pid, "pid")
             if namespace and namespace != self.host_namespace:
                 self.namespaces.add(namespace)
-                if _is_first_of_namespace(process.pid):
+                if is_first_of_namespace(process.pid):
                     self.inits[namespace] = (process.pid, self.seen[process.pid])
             self.cgroups |= _cgroups(process.pid)
 
@@ -139,12 +139,12 @@ class Family:
         kernel = psutil.Process(self.pid)
         return [kernel, *kernel.children(recursive=True)]
 
-    def leftovers(self):
+    def leftovers(self, with_cgroups=True):
         self.looked_for_leftovers_at = self.looked_for_leftovers_at or time.time()
         deadline = time.monotonic() + GONE_WITHIN
         while True:
             left = [told for process in self.living() if (told := _told(process))]
-            left += [f"cgroup {path}" for path in sorted(self.cgroups) if path.exists()]
+            left += [f"cgroup {path}" for path in sorted(self.cgroups) if with_cgroups and path.exists()]
             if not left or time.monotonic() > deadline:
                 return left
             time.sleep(0.05)
