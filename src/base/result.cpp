@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/printable.hpp"
+
 namespace cellblock {
 
 std::string errno_name(int error_number) {
@@ -27,7 +29,7 @@ Error&& Error::with_remedy(std::string remedy) && {
 }
 
 std::string Error::sentence() const {
-    return remedy_.empty() ? what_ + "." : what_ + ". " + remedy_;
+    return printable_sentence(remedy_.empty() ? what_ + "." : what_ + ". " + remedy_);
 }
 
 Error errno_error(std::string what) {

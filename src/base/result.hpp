@@ -30,7 +30,8 @@ class Error {
     /// Sets the remedy when none is known yet: the place nearest to the cause knows best.
     Error&& with_remedy(std::string remedy) &&;
 
-    /// One or two sentences for a person: what(), and the remedy when there is one.
+    /// One or two sentences for a person: what(), and the remedy when there is one. Whatever strangers have
+    /// put into their names and values, it is printable (printable_sentence).
     [[nodiscard]] std::string sentence() const;
 
   private:

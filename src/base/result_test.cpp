@@ -64,6 +64,7 @@ TEST(Error, TakesTheErrnoOfTheCallBefore) {
 TEST(Error, KeepsTheRemedyNearestToTheCause) {
     EXPECT_EQ(Error("act").sentence(), "act.");
     EXPECT_EQ(Error("act").with_remedy("Do this.").with_remedy("Do that.").sentence(), "act. Do this.");
+    EXPECT_EQ(Error("open \"a\x1b[2J\nb\"").sentence(), "open \"a\\x1b[2J\n    b\".");
 }
 
 TEST(Error, NamesErrnosAndNumbersWithoutAName) {

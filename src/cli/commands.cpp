@@ -7,7 +7,6 @@
 #include <map>
 #include <ostream>
 
-#include "base/printable.hpp"
 #include "base/spelling.hpp"
 #include "build_info.hpp"
 #include "cli/help.hpp"
@@ -117,7 +116,7 @@ int run(const std::vector<std::string>& arguments, const Context& context) {
     const Result<int> result = actions.at(chosen.front())();
     if (result) return *result;
     // It may quote a stranger's file.
-    context.err << name << ": " << printable_sentence(result.error().sentence()) << "\n";
+    context.err << name << ": " << result.error().sentence() << "\n";
     return kFailed;
 }
 

@@ -15,7 +15,6 @@
 #include <filesystem>
 #include <iostream>
 
-#include "base/printable.hpp"
 #include "base/sys.hpp"
 #include "kernel/kernel.hpp"
 
@@ -108,7 +107,7 @@ int run_kernel(const KernelOptions& options) {
         }
     }();
     if (status) return *status;
-    std::fprintf(stderr, "cellblock kernel: %s\n", printable_sentence(status.error().sentence()).c_str());
+    std::fprintf(stderr, "cellblock kernel: %s\n", status.error().sentence().c_str());
     return 1;
 }
 

@@ -146,7 +146,7 @@ TEST(Documents, SizeLinesAndDepthAreBounded) {
 
 TEST(Documents, ErrorsShowNoControlCharacters) {
     const std::string text = complaint("\"\\u001b[2J\" = 1\n");
-    EXPECT_THAT(text, HasSubstr("?[2J"));
+    EXPECT_THAT(text, HasSubstr("\\x1b[2J"));
     EXPECT_EQ(text.find('\x1b'), std::string::npos);
 }
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/check.hpp"
+#include "base/printable.hpp"
 #include "build_info.hpp"
 #include "observe/places.hpp"
 #include "protocol/json_scan.hpp"
@@ -52,7 +53,8 @@ std::string text_member(const std::string& object, std::string_view name) {
 Result<std::string> parse_audit_path(const std::string& text) {
     if (text == "none") return std::string();
     if (text == "default" || text.starts_with('/')) return text;
-    return Error("write the audit log to \"" + text + "\": an absolute path, default or none is expected");
+    return Error("write the audit log to " + in_quotes(text) +
+                 ": an absolute path, default or none is expected");
 }
 
 Result<AuditConfig> make_audit_config(const AuditOptions& options) {

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/printable.hpp"
 #include "build_info.hpp"
 #include "jail/policy/mounts.hpp"
 #include "session/environment.hpp"
@@ -117,8 +118,8 @@ std::string_view to_text(NotebookDir choice) {
 Result<NotebookDir> parse_notebook_dir(std::string_view text) {
     for (const NotebookDirWord& row : kNotebookDirWords)
         if (row.word == text) return row.choice;
-    return Error("read the notebook directory mode \"" + std::string(text) +
-                 "\": \"none\", \"ro\", \"cow\" or \"rw\" is expected");
+    return Error("read the notebook directory mode " + in_quotes(text) +
+                 ": \"none\", \"ro\", \"cow\" or \"rw\" is expected");
 }
 
 Result<std::string> parse_ipython_profile(const std::string& text) {
@@ -126,7 +127,7 @@ Result<std::string> parse_ipython_profile(const std::string& text) {
     std::error_code error;
     const fs::path path = text;
     if (!path.is_absolute())
-        return Error("show the IPython profile \"" + text + "\": an absolute path is expected");
+        return Error("show the IPython profile " + in_quotes(text) + ": an absolute path is expected");
     const fs::path profile = fs::canonical(path, error);
     if (error) return Error("show the IPython profile " + text + ": " + error.message());
     // A home directory that happens to hold a directory "startup" is none.

@@ -1,5 +1,8 @@
-// Profiles: any text is refused with a sentence that has a place and no control characters, or gives settings
+// Profiles: any text is refused with a sentence that has a place and is printable, or gives settings
 // that can be applied; and no profile of a stranger's, whatever it says, loosens anything.
+#include <algorithm>
+
+#include "base/printable.hpp"
 #include "input.hpp"
 #include "profile/document.hpp"
 
@@ -10,7 +13,9 @@ using namespace cellblock::profile;
 
 void check_sentence(const Error& error) {
     CHECK(error.what().starts_with("read fuzz"));
-    for (const char c : error.sentence()) CHECK(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);
+    const std::string sentence = error.sentence();
+    CHECK(printable_sentence(sentence).size() ==
+          sentence.size() + 4 * size_t(std::ranges::count(sentence, '\n')));
 }
 
 void check_document(const Result<Document>& document) {
