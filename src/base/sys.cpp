@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 
@@ -145,6 +146,18 @@ Result<void> write_all(int fd, std::string_view bytes) {
         bytes.remove_prefix(static_cast<size_t>(n));
     }
     return {};
+}
+
+Result<uint64_t> start_time_of(pid_t pid) {
+    const std::string stat = TRY(read_file("/proc/" + std::to_string(pid) + "/stat", size_t{64} << 10U));
+    // Field 22, counted after the command name, which may contain spaces and parentheses.
+    size_t at = stat.rfind(')');
+    for (int field = 2; field < 22 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);
+    uint64_t value = 0;
+    if (at == std::string::npos ||
+        std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), value).ec != std::errc())
+        return Error("read the start time of process " + std::to_string(pid));
+    return value;
 }
 
 Result<TempDir> TempDir::create(const std::string& name_prefix, const std::string& parent) {

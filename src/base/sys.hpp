@@ -50,6 +50,10 @@ Result<void> write_file_at(int dir_fd, const std::string& path, std::string_view
 /// Writes all bytes to a blocking descriptor.
 Result<void> write_all(int fd, std::string_view bytes);
 
+/// When a process or thread began, in clock ticks since the system's start: with its pid a name that is never
+/// used again.
+Result<uint64_t> start_time_of(pid_t pid);
+
 /// Creates and removes a directory below `parent` (or the system's temporary directory) with mode 0700.
 class TempDir {
   public:

@@ -109,9 +109,10 @@ Result<int> explain(const ExplainOptions& options, const Context& context) {
 Action declare_explain(CLI::App& app, const Context& context) {
     app.footer("Examples:\n  cellblock explain | less\n  cellblock explain refused-calls");
     auto options = std::make_shared<ExplainOptions>();
-    app.add_option("table", options->table,
-                   "only this one: files, devices, proc, landlock, calls, refused-calls, arguments, rlimits, "
-                   "quotas, self-test, environment or settings")
+    app.add_option(
+           "table", options->table,
+           "only this one: files, devices, proc, landlock, calls, refused-calls, arguments, memory-requests, "
+           "rlimits, quotas, self-test, environment or settings")
         ->type_name("TABLE");
     app.add_flag("--markdown", options->markdown, "for a page of documentation");
     return [options, &context] { return explain(*options, context); };

@@ -48,18 +48,6 @@ constexpr std::string_view kV2Remedy =
     "is "
     "sampled and not enforced by the kernel.";
 
-Result<uint64_t> start_time_of(pid_t pid) {
-    const std::string stat = TRY(sys::read_file("/proc/" + std::to_string(pid) + "/stat", kMaxFile));
-    // Field 22, counted after the command name, which may contain spaces and parentheses.
-    size_t at = stat.rfind(')');
-    for (int field = 2; field < 22 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);
-    uint64_t value = 0;
-    if (at == std::string::npos ||
-        std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), value).ec != std::errc())
-        return Error("read the start time of process " + std::to_string(pid));
-    return value;
-}
-
 std::optional<int64_t> to_number(std::string_view text) {
     int64_t value = 0;
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -83,6 +71,15 @@ int64_t read_keyed(const std::string& path, std::string_view key) {
         at = end + 1;
     }
     return -1;
+}
+
+/// Cached files are charged, and given back before anybody is killed; what lies in a tmpfs is none of them.
+int64_t less_cached_files(int64_t usage, Bytes enough, const std::string& statistics,
+                          std::string_view inactive, std::string_view active) {
+    if (usage < 0 || static_cast<uint64_t>(usage) <= enough.count) return usage;
+    const int64_t cached = std::max<int64_t>(read_keyed(statistics, inactive), 0) +
+                           std::max<int64_t>(read_keyed(statistics, active), 0);
+    return std::max<int64_t>(usage - cached, 0);
 }
 
 /// Writes a limit and checks that the kernel keeps it. Memory is rounded down to pages.
@@ -180,6 +177,11 @@ class CgroupV1 final : public Cgroup {
         return counters;
     }
 
+    int64_t memory_in_use(Bytes enough) const override {
+        return less_cached_files(read_number(memory_->file("memory.usage_in_bytes")), enough,
+                                 memory_->file("memory.stat"), "total_inactive_file", "total_active_file");
+    }
+
   private:
     using DirectoryPtr = std::shared_ptr<Directory>;
 
@@ -272,6 +274,11 @@ class CgroupV2 final : public Cgroup {
         return counters;
     }
 
+    int64_t memory_in_use(Bytes enough) const override {
+        return less_cached_files(read_number(directory_->file("memory.current")), enough,
+                                 directory_->file("memory.stat"), "inactive_file", "active_file");
+    }
+
   private:
     CgroupV2() = default;
 
@@ -361,7 +368,7 @@ bool is_stale_cgroup(const std::string& name) {
     const bool is_jail = number_end.ec == std::errc() && number_end.ptr == end;
     if (!is_jail && std::string_view(start_end.ptr, static_cast<size_t>(end - start_end.ptr)) != kOwnLeaf)
         return false;
-    const auto lives = start_time_of(owner);
+    const auto lives = sys::start_time_of(owner);
     return !lives || *lives != start;
 }
 
@@ -387,7 +394,7 @@ Result<std::unique_ptr<Cgroup>> create_v2(const std::string& own, const Limits& 
 
 Result<std::unique_ptr<Cgroup>> Cgroup::create(const CgroupHost& host, const Limits& limits,
                                                unsigned number) {
-    const std::string name = cgroup_name(::getpid(), TRY(start_time_of(::getpid())), number);
+    const std::string name = cgroup_name(::getpid(), TRY(sys::start_time_of(::getpid())), number);
     if (host.joins_late()) return CgroupV1::create(host, limits, name);
     if (host.v2) return create_v2(*host.v2, limits, name);
     return std::move(Error("this host shows no cgroups"))

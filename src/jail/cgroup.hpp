@@ -29,6 +29,8 @@ class Cgroup {
     /// Moves a process with its threads; children made before stay where they are.
     virtual Result<void> join(pid_t pid) = 0;
     virtual Result<Counters> counters() const = 0;
+    /// As Jail::memory_in_use(). Any thread.
+    [[nodiscard]] virtual int64_t memory_in_use(Bytes enough) const = 0;
 
   protected:
     Cgroup() = default;

@@ -133,6 +133,20 @@ int detach_standard_streams(ChildPlan&, const char*& detail) {
     return 0;
 }
 
+// For the parent to look at how full they are; nothing can be opened through them that it could not open
+// anyway.
+int hand_over_spaces(ChildPlan& plan, const char*& detail) {
+    int descriptors[std::size(kSpaces)];
+    for (size_t i = 0; i < std::size(kSpaces); ++i) {
+        detail = kSpaces[i];
+        descriptors[i] = raw::open(kSpaces[i], O_PATH | O_DIRECTORY, 0);
+        if (descriptors[i] < 0) return descriptors[i];
+    }
+    const int e = send_descriptors(plan.control_fd, descriptors, std::size(descriptors));
+    for (const int fd : descriptors) raw::close(fd);
+    return e;
+}
+
 int show_directories(ChildPlan& plan, const char*& detail) {
     if (const int e = show_environment(plan.view, detail); e < 0) return e;
     detail = "hand over";
@@ -141,10 +155,12 @@ int show_directories(ChildPlan& plan, const char*& detail) {
         e < 0)
         return e;
     for (const int fd : plan.view.context_fds) raw::close(fd);
-    if (plan.view.changed_path.empty()) return 0;
-    const int e = send_descriptors(plan.control_fd, &plan.view.changes_fd, 1);
-    raw::close(plan.view.changes_fd);
-    return e;
+    if (!plan.view.changed_path.empty()) {
+        const int e = send_descriptors(plan.control_fd, &plan.view.changes_fd, 1);
+        raw::close(plan.view.changes_fd);
+        if (e < 0) return e;
+    }
+    return hand_over_spaces(plan, detail);
 }
 
 int set_resource_limits(ChildPlan& plan, const char*& detail) {

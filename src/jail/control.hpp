@@ -20,6 +20,7 @@ enum class Verb : uint32_t {
     spawn,
     signal,
     kill_all,
+    kill_background,  ///< everything but the worker itself
     ping,
 };
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/sys.hpp"
@@ -22,6 +23,11 @@ using Clock = std::chrono::steady_clock;
 
 // Newer kernels may have longer structs than these headers; they say how long.
 constexpr size_t kMaxStructSize = 512;
+
+// Linux 6.6 (linux/seccomp.h), newer than the headers that we build with: caller and watch take turns on one
+// CPU, so that a question costs a fraction, and signals have less time to get between.
+constexpr unsigned long kSetFlags = SECCOMP_IOW(4, uint64_t);
+constexpr uint64_t kSyncWakeUp = 1;
 
 struct Refusal {
     std::string_view call;
@@ -39,6 +45,23 @@ Refusal refusal_of(const seccomp_data& data) {
     return {call->name, call->reason, call->answer.error != 0 ? call->answer.error : EPERM};
 }
 
+bool asks_for_memory(const seccomp_data& data) {
+    const policy::CallRow* const call = call_row(data.nr);
+    const auto is_met = [&](const policy::ArgumentRow& row) {
+        return call && row.name == call->name && policy::holds(row, data);
+    };
+    return std::ranges::any_of(policy::memory_requests(), is_met) &&
+           std::ranges::none_of(policy::refused_arguments(), is_met);
+}
+
+/// The process that a thread belongs to; 0 when it is gone.
+pid_t process_of(pid_t thread) {
+    const auto status = sys::read_file("/proc/" + std::to_string(thread) + "/status", size_t{16} << 10U);
+    const size_t at = status ? status->find("\nTgid:") : std::string::npos;
+    return at == std::string::npos ? 0
+                                   : static_cast<pid_t>(std::strtol(status->c_str() + at + 6, nullptr, 10));
+}
+
 Result<void> check_struct_sizes() {
     seccomp_notif_sizes sizes{};
     if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0)
@@ -50,10 +73,12 @@ Result<void> check_struct_sizes() {
 
 }  // namespace
 
-Result<std::unique_ptr<DenialWatch>> DenialWatch::start(UniqueFd listener) {
+Result<std::unique_ptr<DenialWatch>> DenialWatch::start(UniqueFd listener, MemoryQuestion is_left) {
     TRY(check_struct_sizes());
     UniqueFd stop = TRY(sys::event_fd());
-    std::unique_ptr<DenialWatch> watch(new DenialWatch(std::move(listener), std::move(stop)));
+    ::ioctl(listener.get(), kSetFlags, kSyncWakeUp);  // Slower without: older kernels say EINVAL.
+    std::unique_ptr<DenialWatch> watch(
+        new DenialWatch(std::move(listener), std::move(stop), std::move(is_left)));
     try {
         watch->thread_ = std::thread([raw = watch.get()] { raw->run(); });
     } catch (const std::system_error& error) {
@@ -62,8 +87,8 @@ Result<std::unique_ptr<DenialWatch>> DenialWatch::start(UniqueFd listener) {
     return watch;
 }
 
-DenialWatch::DenialWatch(UniqueFd listener, UniqueFd stop)
-    : listener_(std::move(listener)), stop_(std::move(stop)) {}
+DenialWatch::DenialWatch(UniqueFd listener, UniqueFd stop, MemoryQuestion is_left)
+    : listener_(std::move(listener)), stop_(std::move(stop)), is_left_(std::move(is_left)) {}
 
 DenialWatch::~DenialWatch() {
     const uint64_t one = 1;
@@ -76,6 +101,11 @@ std::vector<Denial> DenialWatch::take() {
     return std::exchange(denials_, {});
 }
 
+MemoryRefusals DenialWatch::take_memory_refusals() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(memory_refusals_, {});
+}
+
 void DenialWatch::run() {
     unsigned answered = 0;
     auto window_end = Clock::now();
@@ -85,11 +115,13 @@ void DenialWatch::run() {
             answered = 0;
             window_end = now + kDenialWindow;
         }
+        release_heaps(now);
         const bool exhausted = answered == kMaxDenialsPerWindow;
         // A negative descriptor is left out by poll(2).
         pollfd fds[] = {{stop_.get(), POLLIN, 0}, {exhausted ? -1 : listener_.get(), POLLIN, 0}};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(window_end - now);
-        const int n = ::poll(fds, 2, exhausted ? static_cast<int>(left.count()) : -1);
+        const auto held = held_heaps_.empty() ? std::chrono::milliseconds(-1) : kHeldHeap;
+        const int n = ::poll(fds, 2, static_cast<int>((exhausted ? left : held).count()));
         if (n < 0 && errno != EINTR) break;
         if (fds[0].revents != 0) break;
         if (fds[1].revents == 0) continue;
@@ -97,6 +129,7 @@ void DenialWatch::run() {
         // POLLHUP: nobody is left who could ask.
         if ((fds[1].revents & POLLIN) == 0 || !answer_one()) listener_.reset();
     }
+    release_heaps(Clock::time_point::max());
     listener_.reset();
 }
 
@@ -107,15 +140,77 @@ bool DenialWatch::answer_one() {
         return errno == ENOENT || errno == EINTR;  // The caller is gone, or had a signal.
     seccomp_notif request{};
     std::memcpy(&request, request_memory, sizeof request);
-    const Refusal refusal = refusal_of(request.data);
-    seccomp_notif_resp response{};
-    response.id = request.id;
-    response.error = -refusal.error;
+    const seccomp_notif_resp response = answer_to(request);
     std::memcpy(response_memory, &response, sizeof response);
-    // First, so that whoever made the call finds it counted.
-    count(refusal.call, refusal.reason);
     return ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, response_memory) == 0 || errno == ENOENT ||
            errno == EINTR;
+}
+
+// What is refused is counted here, before the answer goes out: whoever made the call finds it counted.
+seccomp_notif_resp DenialWatch::answer_to(const seccomp_notif& request) {
+    seccomp_notif_resp response{};
+    response.id = request.id;
+    if (!asks_for_memory(request.data)) {
+        const Refusal refusal = refusal_of(request.data);
+        response.error = -refusal.error;
+        count(refusal.call, refusal.reason);
+    } else if (allows_memory(request)) {
+        response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+    } else {
+        response.error = -ENOMEM;
+    }
+    return response;
+}
+
+bool DenialWatch::allows_memory(const seccomp_notif& request) {
+    const uint64_t bytes = policy::requested_memory(request.data);
+    if (bytes == 0 || is_left_(bytes)) return true;
+    // While the heap is held, malloc() tries its other ways to the same memory.
+    if (!hold_heap(request)) return false;
+    const std::lock_guard lock(mutex_);
+    ++memory_refusals_.count;
+    memory_refusals_.largest = std::max(memory_refusals_.largest, bytes);
+    return false;
+}
+
+// A courtesy, as all of this: whatever fails here, the hard limit holds. False when it is held already.
+bool DenialWatch::hold_heap(const seccomp_notif& request) {
+    const pid_t pid = process_of(static_cast<pid_t>(request.pid));
+    const auto held = std::find_if(held_heaps_.begin(), held_heaps_.end(),
+                                   [&](const HeldHeap& other) { return other.pid == pid; });
+    if (held != held_heaps_.end()) {
+        held->until = Clock::now() + kHeldHeap;
+        return false;
+    }
+    const auto start_time = sys::start_time_of(pid);
+    const auto statm = sys::read_file("/proc/" + std::to_string(pid) + "/statm", 4096);
+    rlimit before{};
+    if (held_heaps_.size() == kMaxHeldHeaps || !start_time || !statm ||
+        ::prlimit(pid, RLIMIT_DATA, nullptr, &before) != 0)
+        return true;
+    // proc_pid_statm(5): the sixth number is that of pages of data and stack.
+    const char* at = statm->c_str();
+    char* end = nullptr;
+    uint64_t pages = 0;
+    for (int field = 0; field < 6; ++field, at = end) pages = std::strtoull(at, &end, 10);
+    const rlim_t now = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) + policy::kAskedMemory;
+    const rlimit lowered{std::min(now, before.rlim_cur), before.rlim_max};
+    // While the caller waits for us, its number is its own.
+    if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &request.id) != 0 ||
+        ::prlimit(pid, RLIMIT_DATA, &lowered, nullptr) != 0)
+        return true;
+    held_heaps_.push_back({pid, *start_time, before, Clock::now() + kHeldHeap});
+    return true;
+}
+
+void DenialWatch::release_heaps(Clock::time_point now) {
+    std::erase_if(held_heaps_, [now](const HeldHeap& held) {
+        if (held.until > now) return false;
+        const auto start_time = sys::start_time_of(held.pid);
+        if (start_time && *start_time == held.start_time)
+            ::prlimit(held.pid, RLIMIT_DATA, &held.before, nullptr);
+        return true;
+    });
 }
 
 void DenialWatch::count(std::string_view call, std::string_view reason) {

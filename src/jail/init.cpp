@@ -3,6 +3,7 @@
 // but its own four.
 #include "jail/init.hpp"
 
+#include <dirent.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -154,6 +155,9 @@ class Init {
                 kill_all();
                 answer(0);
                 break;
+            case Verb::kill_background:
+                answer(kill_background());
+                break;
             case Verb::spawn:
                 spawn(request, static_cast<size_t>(size), descriptors, descriptor_count);
                 break;
@@ -200,6 +204,36 @@ class Init {
             if ((fds[0].revents & POLLHUP) != 0) raw::exit_process(0);
             drain_child_signals();
         }
+    }
+
+    // First everybody is stopped, at one moment and as by kill_all(): who is stopped makes no more processes,
+    // so the list is complete, whoever forked twice, left its session or ignores signals. Those that are the
+    // worker's children stay its to wait for.
+    int kill_background() const {
+        if (worker_ == 0) return -ESRCH;
+        const int processes = raw::open("/proc", O_RDONLY | O_DIRECTORY, 0);
+        if (processes < 0) return processes;
+        raw::call(SYS_kill, -1, SIGSTOP);
+        alignas(dirent64) char entries[4096];
+        long size;
+        while ((size = raw::call(SYS_getdents64, processes, entries, sizeof entries)) > 0) {
+            for (long at = 0; at < size;) {
+                const auto* const entry = reinterpret_cast<const dirent64*>(entries + at);
+                at += entry->d_reclen;
+                const pid_t pid = pid_of_name(entry->d_name);
+                if (pid > 1 && pid != worker_) raw::call(SYS_kill, pid, SIGKILL);
+            }
+        }
+        raw::call(SYS_kill, worker_, SIGCONT);
+        raw::close(processes);
+        return static_cast<int>(size);
+    }
+
+    /// 0 for what is no process.
+    static pid_t pid_of_name(const char* name) {
+        pid_t pid = 0;
+        for (; *name >= '0' && *name <= '9'; ++name) pid = pid * 10 + (*name - '0');
+        return *name == '\0' ? pid : 0;
     }
 
     void spawn(const Request& request, size_t size, const int* descriptors, unsigned descriptor_count) {

@@ -17,51 +17,14 @@
 #include "jail/denials.hpp"
 #include "jail/init_process.hpp"
 #include "jail/landlock.hpp"
+#include "jail/memory_in_use.hpp"
+#include "jail/plan.hpp"
 #include "jail/process_tree.hpp"
 #include "jail/raw.hpp"
 #include "jail/start.hpp"
 
 namespace cellblock::jail {
 namespace {
-
-constexpr size_t kMaxNameLength = 32;
-// Python with its libraries needs this much to say hello.
-constexpr Bytes kLeastMemory = 32_MiB;
-
-Result<void> check_path(const std::string& path, const char* what) {
-    const bool sound = path.size() > 1 && path[0] == '/' && path.find('\0') == std::string::npos &&
-                       (path + "/").find("/../") == std::string::npos &&
-                       (path + "/").find("/./") == std::string::npos && path.find("//") == std::string::npos;
-    if (!sound) return Error(std::string(what) + " '" + path + "' is not a plain absolute path");
-    return {};
-}
-
-Result<void> check_plan(const Plan& plan) {
-    const Limits& limits = plan.limits;
-    const bool name_is_sound = !plan.name.empty() && plan.name.size() <= kMaxNameLength &&
-                               std::all_of(plan.name.begin(), plan.name.end(), [](char c) {
-                                   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-                               });
-    if (!name_is_sound)
-        return Error("the jail's name '" + plan.name + "' has other characters than a-z, 0-9 and -");
-    if (limits.memory < kLeastMemory)
-        return Error("a memory limit of " + to_text(limits.memory) + " is below the least, " +
-                     to_text(kLeastMemory));
-    if (limits.processes < 1 || limits.open_files < 16 || limits.scratch.count == 0 ||
-        limits.scratch_inodes == 0 || limits.shared_memory.count == 0 || limits.file_size.count == 0 ||
-        !(limits.cpus >= 0))
-        return Error("a limit is zero or negative, which never means unlimited");
-    if (plan.mounts.size() > kMaxMounts) return Error("more than " + std::to_string(kMaxMounts) + " mounts");
-    for (const Mount& mount : plan.mounts) {
-        TRY(check_path(mount.source, "the mount source"));
-        TRY(check_path(mount.target, "the mount target"));
-        for (const char* own : {"/proc", "/dev", "/sys"})
-            if ((mount.target + "/").starts_with(std::string(own) + "/") ||
-                (mount.source + "/").starts_with(std::string(own) + "/"))
-                return Error("nothing of " + std::string(own) + " can be mounted: '" + mount.source + "'");
-    }
-    return {};
-}
 
 unsigned next_jail_number() {
     static std::atomic<unsigned> next{0};
@@ -136,15 +99,18 @@ struct ViewHandles {
     std::vector<UniqueFd> contexts;         ///< of overlays
     std::optional<size_t> changed_context;  ///< which of them has an upper layer
     UniqueFd changes;                       ///< its directory
+    std::vector<UniqueFd> spaces;           ///< as kSpaces
 };
 
 Result<ViewHandles> receive_view(InitProcess& init, const View& view) {
     ViewHandles handles;
     handles.contexts = TRY(init.receive_descriptors(view.context_fds.size()));
-    if (view.changed_path.empty()) return handles;
-    handles.changed_context = view.changed_context;
-    auto changes = TRY(init.receive_descriptors(1));
-    handles.changes = std::move(changes.front());
+    if (!view.changed_path.empty()) {
+        handles.changed_context = view.changed_context;
+        auto changes = TRY(init.receive_descriptors(1));
+        handles.changes = std::move(changes.front());
+    }
+    handles.spaces = TRY(init.receive_descriptors(std::size(kSpaces)));
     return handles;
 }
 
@@ -208,9 +174,25 @@ class NativeJail final : public Jail {
         return act(request, "kill the jail's processes", kKillTimeout);
     }
 
+    Result<void> kill_background() override {
+        Request request;
+        request.verb = Verb::kill_background;
+        return act(request, "end the processes that a cell has left behind", kKillTimeout);
+    }
+
+    std::vector<Space> spaces() override { return read_spaces(view_.spaces); }
+
+    std::vector<Process> background() override {
+        return list_processes(init_->pid(), worker_pid_, kMaxListed);
+    }
+
     Result<Counters> counters() override {
         if (cgroup_) return cgroup_->counters();
         return sample_process_tree(init_->pid(), limits_.memory);
+    }
+
+    int64_t memory_in_use(Bytes enough) override {
+        return read_memory_in_use(cgroup_.get(), init_->pid(), enough);
     }
 
     Result<void> refresh_view() override {
@@ -224,6 +206,7 @@ class NativeJail final : public Jail {
     int changes_fd() const override { return view_.changes.get(); }
 
     std::vector<Denial> take_denials() override { return denials_->take(); }
+    MemoryRefusals take_memory_refusals() override { return denials_->take_memory_refusals(); }
 
     int event_fd() const override { return readiness_.get(); }
 
@@ -373,7 +356,9 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
         view = TRY(receive_view(*init, child_plan.view));
         auto listener = TRY(init->receive_descriptors(1));
         // From here on, since the self-test does what is reported.
-        denials = TRY(DenialWatch::start(std::move(listener.front())));
+        denials =
+            TRY(DenialWatch::start(std::move(listener.front()),
+                                   memory_question(plan.limits.soft_memory, cgroup.get(), init->pid())));
         TRY(init->wait_ready());
         return {};
     };

@@ -51,6 +51,7 @@ enum class LandlockUse {
 /// Hard bounds of one jail. Zero is never "unlimited": start() refuses it.
 struct Limits {
     Bytes memory = 2_GiB;     ///< whole process tree, page cache and tmpfs included
+    Bytes soft_memory{0};     ///< where cells are asked to stop, below `memory`; 0: nowhere
     int processes = 256;      ///< processes and threads
     double cpus = 0;          ///< CPU rate in cores; 0 means: as many as the host has
     Bytes scratch = 512_MiB;  ///< size of /tmp and HOME together (one tmpfs); of the layer of changes, too
@@ -131,6 +132,33 @@ struct Denial {
     uint64_t count = 0;
 };
 
+/// Requests for much memory at once that would have passed Limits::soft_memory, and got ENOMEM.
+struct MemoryRefusals {
+    uint64_t count = 0;
+    uint64_t largest = 0;  ///< bytes
+};
+
+/// How full a file system is in which cells write.
+struct Space {
+    std::string_view path;  ///< a directory of it, as the jail shows it
+    Bytes used;
+    Bytes size;
+    uint64_t files = 0;
+    uint64_t max_files = 0;
+
+    [[nodiscard]] bool has_no_bytes() const { return used >= size; }
+    [[nodiscard]] bool has_no_files() const { return files >= max_files; }
+};
+
+/// A process of the jail beside pid 1 and the worker. What it says of itself is not to be trusted.
+struct Process {
+    pid_t pid = 0;            ///< as the jail shows it
+    std::string command;      ///< printable, at most kMaxCommandText bytes
+    uint64_t start_time = 0;  ///< as sys::start_time_of()
+    int64_t memory = 0;       ///< resident, in bytes
+};
+inline constexpr size_t kMaxCommandText = 60;
+
 class Jail {
   public:
     /// Makes the jail; nothing but our own code runs in it yet. The error names the step that failed, the
@@ -148,6 +176,14 @@ class Jail {
     /// SIGKILLs everything inside except pid 1 and waits until it is gone. Scratch files stay. On an error
     /// the jail is dead: init_lost follows.
     virtual Result<void> kill_all() = 0;
+    /// SIGKILLs everything inside except pid 1 and the worker itself, whatever it did to be overlooked.
+    virtual Result<void> kill_background() { return {}; }
+    /// The scratch space and the shared memory, as the kernel of Linux counts them. Without an entry where
+    /// that is not known.
+    virtual std::vector<Space> spaces() { return {}; }
+    /// What runs beside the worker, at most kMaxListed of them.
+    virtual std::vector<Process> background() { return {}; }
+    static constexpr size_t kMaxListed = 1024;
     /// Makes what the host has renamed, added or removed in the mounts visible. Without it, names that were
     /// looked up inside before stay as they were then: call it before every cell. Contents of files are
     /// always current.
@@ -157,6 +193,11 @@ class Jail {
     [[nodiscard]] virtual int changes_fd() const { return -1; }
     /// What was refused since the last time. Any thread.
     virtual std::vector<Denial> take_denials() { return {}; }
+    /// The same for requests for memory. Any thread.
+    virtual MemoryRefusals take_memory_refusals() { return {}; }
+    /// Memory in use, in bytes, without what the kernel of Linux would give back first (cached files); -1
+    /// where this is not known. Up to `enough` it may be an upper bound, which is cheap.
+    virtual int64_t memory_in_use([[maybe_unused]] Bytes enough) { return -1; }
     /// Reads the cgroup (or, at level `namespaced`, samples the process tree).
     virtual Result<Counters> counters() = 0;
 

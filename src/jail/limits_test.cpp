@@ -122,6 +122,43 @@ TEST_P(LimitsInside, OneAbsurdAllocationIsAnErrorAndNoEnd) {
     });
 }
 
+INSIDE(allocate) {
+    const size_t size = number(arguments, 0) * kMiB;
+    // malloc(), which after a refusal of mmap tries brk.
+    void* memory = std::malloc(size);
+    if (!memory) return ENOMEM;
+    std::memset(memory, 1, size);
+    return 0;
+}
+
+TEST_P(LimitsInside, AnAllocationThatWouldPassTheSoftLimitIsRefusedAndTold) {
+    NEEDS_PROGRAM_INSIDE();
+    in_mode([](Plan plan) {
+        plan.limits.soft_memory = Bytes{plan.limits.memory.count / 10 * 9};
+        const size_t soft = plan.limits.soft_memory.count / kMiB;
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(inside(*jail, "allocate", {std::to_string(soft / 2)}).exit.code, 0);
+        EXPECT_EQ(jail->take_memory_refusals().count, 0U);
+        EXPECT_EQ(inside(*jail, "allocate", {std::to_string(soft + 1)}).exit.code, ENOMEM);
+        const MemoryRefusals refusals = jail->take_memory_refusals();
+        EXPECT_GE(refusals.count, 1U);
+        EXPECT_GE(refusals.largest, soft * kMiB);
+        EXPECT_EQ(jail->take_memory_refusals().count, 0U);
+        if (plan.level == Level::full) {
+            EXPECT_EQ(jail->counters().value().oom_kills, 0);
+        }
+    });
+}
+
+TEST_P(LimitsInside, WithoutASoftLimitNothingIsRefused) {
+    NEEDS_PROGRAM_INSIDE();
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        inside(*jail, "allocate", {std::to_string(plan.limits.memory.count / kMiB / 2)});
+        EXPECT_EQ(jail->take_memory_refusals().count, 0U);
+    });
+}
+
 INSIDE(count_forks) {
     int count = 0;
     int error = 0;

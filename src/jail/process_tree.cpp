@@ -96,14 +96,55 @@ int64_t cpu_time_of(pid_t pid) {
     return ticks * 1'000'000 / ::sysconf(_SC_CLK_TCK);
 }
 
+/// What it was started as, or its name where it hides that; a process chooses both freely.
+std::string command_of(pid_t pid) {
+    constexpr size_t kMaxCommandLine = size_t{2} << 20U;
+    auto text = sys::read_file("/proc/" + std::to_string(pid) + "/cmdline", kMaxCommandLine);
+    if (!text || text->empty()) text = sys::read_file("/proc/" + std::to_string(pid) + "/comm", kMaxFile);
+    if (!text) return "?";
+    while (!text->empty() && (text->back() == '\0' || text->back() == '\n')) text->pop_back();
+    const bool is_long = text->size() > kMaxCommandText;
+    text->resize(std::min(text->size(), kMaxCommandText));
+    for (char& c : *text) c = c == '\0' ? ' ' : c < ' ' || c > '~' ? '?' : c;
+    if (is_long) text->replace(kMaxCommandText - 3, 3, "...");
+    return *text;
+}
+
+std::vector<pid_t> with_descendants(pid_t root) {
+    std::vector<pid_t> processes{root};
+    for (size_t i = 0; i < processes.size() && processes.size() < kMaxProcesses; ++i)
+        append_children(processes[i], processes);
+    return processes;
+}
+
 }  // namespace
+
+// proc_pid_status(5): NSpid lists a process's pids from our namespace to its own.
+pid_t pid_inside(pid_t pid) {
+    const auto status = sys::read_file("/proc/" + std::to_string(pid) + "/status", kMaxFile);
+    if (!status || status->find("\nState:\tZ") != std::string::npos) return 0;
+    const size_t line = status->find("\nNSpid:");
+    if (line == std::string::npos) return 0;
+    const size_t last = status->find_last_of("\t ", status->find('\n', line + 1));
+    return last == std::string::npos ? 0 : std::atoi(status->c_str() + last + 1);
+}
+
+std::vector<Process> list_processes(pid_t root, pid_t worker, size_t most) {
+    std::vector<Process> list;
+    for (const pid_t pid : with_descendants(root)) {
+        if (pid == root || pid == worker || list.size() == most) continue;
+        const pid_t inside = pid_inside(pid);
+        const auto start_time = sys::start_time_of(pid);
+        if (inside > 0 && start_time)
+            list.push_back({inside, command_of(pid), *start_time, resident_of(pid)});
+    }
+    return list;
+}
 
 Result<Counters> sample_process_tree(pid_t root, Bytes memory_limit) {
     if (::access(("/proc/" + std::to_string(root)).c_str(), F_OK) != 0)
         return errno_error("look at process " + std::to_string(root));
-    std::vector<pid_t> processes{root};
-    for (size_t i = 0; i < processes.size() && processes.size() < kMaxProcesses; ++i)
-        append_children(processes[i], processes);
+    std::vector<pid_t> processes = with_descendants(root);
     Counters counters;
     counters.cpu_time_us = 0;
     for (const pid_t pid : processes) counters.cpu_time_us += cpu_time_of(pid);

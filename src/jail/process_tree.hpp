@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <vector>
+
 #include "base/result.hpp"
 #include "jail/jail.hpp"
 
@@ -11,5 +13,11 @@ namespace cellblock::jail {
 /// Memory and CPU time of `root` and all its descendants. What changes while it is read is passed over.
 /// Memory below the limit is an upper bound; above it, a lower bound that was found in bounded time.
 Result<Counters> sample_process_tree(pid_t root, Bytes memory_limit);
+
+/// A living process's pid in its own namespace; 0 when it is gone or dead.
+pid_t pid_inside(pid_t pid);
+
+/// The living descendants of `root` except `worker`, at most `most`.
+std::vector<Process> list_processes(pid_t root, pid_t worker, size_t most);
 
 }  // namespace cellblock::jail

@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "jail/raw.hpp"
 #include "jail_filters.hpp"
@@ -28,6 +29,13 @@ int load_system_call_filter(Level level) {
     // The kernel copies the program; its struct has no const.
     const sock_fprog program{static_cast<unsigned short>(filter.size()),
                              const_cast<sock_filter*>(filter.data())};
+    // A signal with a handler, such as a profiler's, makes a call fail with EINTR while it waits for our
+    // answer: mmap, which nobody expects that of. With the flag, only until we have read the question; Linux
+    // before 5.19 does not know it.
+    constexpr unsigned kUninterrupted =
+        SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    const long listener = raw::call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kUninterrupted, &program);
+    if (listener != -EINVAL) return static_cast<int>(listener);
     return static_cast<int>(
         raw::call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
 }

@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -184,6 +185,33 @@ TEST(SyscallPolicy, EveryArgumentRowRefusesAlsoWithOtherBitsSet) {
             EXPECT_NE(evaluate(filter, data), SECCOMP_RET_ALLOW) << row.name << ": " << row.reason;
         }
     }
+}
+
+TEST(SyscallPolicy, OnlyMuchMemoryIsAskedFor) {
+    constexpr uint64_t kMuch = policy::kAskedMemory;
+    constexpr uint64_t kWritable = PROT_READ | PROT_WRITE;
+    constexpr uint64_t kPrivate = MAP_PRIVATE | MAP_ANONYMOUS;
+    const auto rows = policy::memory_requests();
+    const auto is_asked = [&](std::string_view name, const seccomp_data& call) {
+        return std::any_of(rows.begin(), rows.end(), [&](const ArgumentRow& row) {
+            return row.name == name && policy::holds(row, call);
+        });
+    };
+    const auto map = call_data(SYS_mmap, {0, kMuch, kWritable, kPrivate});
+    EXPECT_TRUE(is_asked("mmap", map));
+    EXPECT_EQ(policy::requested_memory(map), kMuch);
+    EXPECT_FALSE(is_asked("mmap", call_data(SYS_mmap, {0, kMuch - 1, kWritable, kPrivate})));
+    EXPECT_FALSE(is_asked("mmap", call_data(SYS_mmap, {0, kMuch, kWritable, MAP_PRIVATE}))) << "a file";
+    EXPECT_FALSE(is_asked("mmap", call_data(SYS_mmap, {0, kMuch, kWritable, kPrivate | MAP_NORESERVE})))
+        << "only addresses";
+    EXPECT_EQ(policy::requested_memory(call_data(SYS_mmap, {0, kMuch, PROT_NONE, kPrivate})), 0U);
+    EXPECT_EQ(policy::requested_memory(call_data(SYS_mmap, {0, 1ULL << 62U, kWritable, kPrivate})), 0U)
+        << "more than there are addresses";
+    const auto grow = call_data(SYS_mremap, {0, 10, kMuch, MREMAP_MAYMOVE});
+    EXPECT_TRUE(is_asked("mremap", grow));
+    EXPECT_EQ(policy::requested_memory(grow), kMuch - 10);
+    EXPECT_EQ(policy::requested_memory(call_data(SYS_mremap, {0, 2 * kMuch, kMuch, 0})), 0U) << "shrinks";
+    for (const ArgumentRow& row : rows) EXPECT_GE(std::strlen(row.reason), 5U) << row.name;
 }
 
 TEST(SyscallPolicy, JoinedProgramsAnswerAsTheStricterOfTheTwo) {

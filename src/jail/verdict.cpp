@@ -14,8 +14,12 @@ std::string_view to_text(Verdict verdict) {
             return "error";
         case Verdict::limit_memory:
             return "limit.memory";
+        case Verdict::limit_soft_memory:
+            return "limit.soft_memory";
         case Verdict::limit_wall_time:
             return "limit.wall_time";
+        case Verdict::limit_cpu_time:
+            return "limit.cpu_time";
         case Verdict::host_oom:
             return "host.oom";
         case Verdict::worker_exited:
@@ -36,10 +40,14 @@ std::string_view to_text(Verdict verdict) {
 
 Verdict judge(const Evidence& evidence) {
     if (evidence.replied) {
-        if (evidence.replied_with_error && evidence.wall_time_passed) return Verdict::limit_wall_time;
-        return evidence.replied_with_error ? Verdict::error : Verdict::ok;
+        if (!evidence.replied_with_error) return Verdict::ok;
+        if (evidence.cpu_time_passed) return Verdict::limit_cpu_time;
+        if (evidence.wall_time_passed) return Verdict::limit_wall_time;
+        const bool for_memory = evidence.replied_with_memory_error && evidence.memory_refused;
+        return for_memory ? Verdict::limit_soft_memory : Verdict::error;
     }
     if (evidence.kill_reason == KillReason::wall_time) return Verdict::limit_wall_time;
+    if (evidence.kill_reason == KillReason::cpu_time) return Verdict::limit_cpu_time;
     if (evidence.kill_reason == KillReason::interrupts) return Verdict::user_interrupts;
     if (evidence.kill_reason == KillReason::memory) return Verdict::limit_memory;
     if (evidence.kill_reason == KillReason::protocol_violation) return Verdict::protocol_violation;
@@ -50,8 +58,9 @@ Verdict judge(const Evidence& evidence) {
     if (killed && evidence.oom_kills > 0)
         return evidence.memory_limit_hits > 0 ? Verdict::limit_memory : Verdict::host_oom;
     if (evidence.init_lost || !evidence.exit) return Verdict::jail_lost;
-    // Our alarm interrupts with SIGINT first; a process that does not handle it dies of it.
-    if (evidence.wall_time_passed && evidence.exit->signal == SIGINT) return Verdict::limit_wall_time;
+    // Our alarms interrupt with SIGINT first; a process that does not handle it dies of it.
+    if (evidence.exit->signal == SIGINT && evidence.cpu_time_passed) return Verdict::limit_cpu_time;
+    if (evidence.exit->signal == SIGINT && evidence.wall_time_passed) return Verdict::limit_wall_time;
     switch (evidence.exit->signal) {
         case 0:
             return Verdict::worker_exited;

@@ -32,6 +32,28 @@ TEST(Judge, ReportsWhatTheEvidenceProves) {
     replied.replied_with_error = false;
     rows.push_back({"alarm and success at the same moment", replied, Verdict::ok});
 
+    Evidence budget;
+    budget.replied = true;
+    budget.replied_with_error = true;
+    budget.cpu_time_passed = true;
+    rows.push_back({"interrupted for its CPU time", budget, Verdict::limit_cpu_time});
+    budget.wall_time_passed = true;
+    rows.push_back({"CPU time first, then the wall time too", budget, Verdict::limit_cpu_time});
+    budget.replied_with_error = false;
+    rows.push_back({"CPU time and success at the same moment", budget, Verdict::ok});
+
+    Evidence short_of_memory;
+    short_of_memory.replied = true;
+    short_of_memory.replied_with_error = true;
+    short_of_memory.replied_with_memory_error = true;
+    rows.push_back({"a MemoryError of its own making", short_of_memory, Verdict::error});
+    short_of_memory.memory_refused = true;
+    rows.push_back({"a MemoryError after we refused memory", short_of_memory, Verdict::limit_soft_memory});
+    short_of_memory.replied_with_memory_error = false;
+    rows.push_back({"another exception after we refused memory", short_of_memory, Verdict::error});
+    short_of_memory.replied_with_error = false;
+    rows.push_back({"it could do without the memory", short_of_memory, Verdict::ok});
+
     Evidence memory = died(0, SIGKILL);
     memory.oom_kills = 1;
     rows.push_back({"OOM kill without a hit of our limit", memory, Verdict::host_oom});
@@ -56,6 +78,9 @@ TEST(Judge, ReportsWhatTheEvidenceProves) {
     alarm.oom_kills = 1;
     alarm.memory_limit_hits = 1;
     rows.push_back({"our own kill wins over what came with it", alarm, Verdict::limit_wall_time});
+    Evidence spent = died(0, SIGKILL);
+    spent.kill_reason = KillReason::cpu_time;
+    rows.push_back({"did not end after its CPU time", spent, Verdict::limit_cpu_time});
     Evidence sampled = died(0, SIGKILL);
     sampled.kill_reason = KillReason::memory;
     rows.push_back({"sampled above the limit", sampled, Verdict::limit_memory});
@@ -63,6 +88,8 @@ TEST(Judge, ReportsWhatTheEvidenceProves) {
     rows.push_back({"SIGINT of its own", deaf, Verdict::worker_killed});
     deaf.wall_time_passed = true;
     rows.push_back({"killed by the alarm's interrupt", deaf, Verdict::limit_wall_time});
+    deaf.cpu_time_passed = true;
+    rows.push_back({"killed by the interrupt for its CPU time", deaf, Verdict::limit_cpu_time});
     Evidence insisted = died(0, SIGKILL);
     insisted.kill_reason = KillReason::interrupts;
     rows.push_back({"stopped for its user", insisted, Verdict::user_interrupts});

@@ -2,6 +2,7 @@
 #include "jail/view.hpp"
 
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -191,6 +192,18 @@ class Compiler {
 
 Result<View> compile_view(const Plan& plan, const Identity& identity) {
     return Compiler(plan, identity).compile();
+}
+
+std::vector<Space> read_spaces(const std::vector<UniqueFd>& descriptors) {
+    std::vector<Space> spaces;
+    for (size_t i = 0; i < descriptors.size(); ++i) {
+        struct statfs info {};
+        if (::fstatfs(descriptors[i].get(), &info) != 0) continue;
+        const auto block = static_cast<uint64_t>(info.f_bsize);
+        spaces.push_back({kSpaces[i], Bytes{(info.f_blocks - info.f_bfree) * block},
+                          Bytes{info.f_blocks * block}, info.f_files - info.f_ffree, info.f_files});
+    }
+    return spaces;
 }
 
 }  // namespace cellblock::jail

@@ -83,4 +83,9 @@ int forbid_namespaces(const char*& detail);
 int mask_processes(const char*& detail);
 int make_root_read_only(const char*& detail);
 
+/// Where cells write: one directory of each writable file system.
+inline constexpr const char* kSpaces[] = {"/tmp", "/dev/shm"};
+/// Parent: how full they are, by descriptors in the same order.
+std::vector<Space> read_spaces(const std::vector<UniqueFd>& descriptors);
+
 }  // namespace cellblock::jail

@@ -73,11 +73,9 @@ Error unknown(const std::string& key, const std::string& place) {
 bool takes(const Setting& setting, const Node& node) {
     if (const auto* number = std::get_if<Number>(&setting.type)) {
         if (node.kind == Node::Kind::text)
-            return number->unit == Number::Unit::size || number->unit == Number::Unit::duration ||
-                   (!number->unlimited.empty() && node.text == number->unlimited);
+            return !is_bare(number->unit) || (!number->unlimited.empty() && node.text == number->unlimited);
         if (number->unit == Number::Unit::count) return node.kind == Node::Kind::whole;
-        return number->unit == Number::Unit::cores &&
-               (node.kind == Node::Kind::whole || node.kind == Node::Kind::real);
+        return is_bare(number->unit) && (node.kind == Node::Kind::whole || node.kind == Node::Kind::real);
     }
     if (const auto* text = std::get_if<Text>(&setting.type); text && text->separator != 0)
         return node.kind == Node::Kind::list;

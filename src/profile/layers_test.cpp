@@ -226,8 +226,7 @@ TEST_F(Layers, NoSettingIsLoosenedByAProjectWhateverItsType) {
             number->set(options, number->least);
             argument(std::string(setting.key), value_of(setting, options));
             number->set(options, number->most);
-            const bool bare = number->unit == Number::Unit::count || number->unit == Number::Unit::cores;
-            const std::string quote = bare ? "" : "\"";
+            const std::string quote = is_bare(number->unit) ? "" : "\"";
             loosest += std::string(setting.key) + " = " + quote + value_of(setting, options) + quote + "\n";
         } else if (const auto* choice = std::get_if<Choice>(&setting.type)) {
             argument(std::string(setting.key), std::string(choice->words.front()));

@@ -29,8 +29,7 @@ constexpr double ms(milliseconds duration) {
 
 // Less than IPython itself needs would only produce kernels that die at their start.
 constexpr double kLeastMemory = bytes(64_MiB);
-constexpr double kLeastScratch = bytes(1_MiB);
-constexpr double kLeastOutput = bytes(1_MiB);
+constexpr double kLeastSpace = bytes(1_MiB);  // in files, and of output
 constexpr double kMostBytes = bytes(1024_GiB) * 1024;
 constexpr double kLeastProcesses = 8;
 constexpr double kMostProcesses = 1 << 22;  // pid_max of Linux
@@ -52,6 +51,7 @@ milliseconds to_duration(double value) {
     return milliseconds(std::llround(or_zero(value)));
 }
 
+constexpr std::array<std::string_view, 2> kBackgrounds{"kill", "keep"};
 constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
 constexpr std::array<std::string_view, 2> kLandlockUses{"required", "optional"};
 constexpr std::array<std::string_view, 4> kNotebookDirs{"none", "ro", "cow", "rw"};
@@ -94,6 +94,10 @@ constexpr std::array kSettings{
             Number{Unit::size, kLeastMemory, kMostBytes, "",
                    [](const LaunchOptions& o) { return bytes(o.limits.memory); },
                    [](LaunchOptions& o, double value) { o.limits.memory = to_bytes(value); }}},
+    Setting{"limits.soft_memory", "--soft-memory", "", "SHARE", "where a cell gets a MemoryError and keeps its variables, as a share of the memory, e.g. 80%, or none",
+            Number{Unit::percent, 50, 99, "none",
+                   [](const LaunchOptions& o) { return or_no_limit(o.soft_memory_percent); },
+                   [](LaunchOptions& o, double value) { o.soft_memory_percent = int(or_zero(value)); }}},
     Setting{"limits.processes", "--processes", "", "N", "processes and threads in the jail",
             Number{Unit::count, kLeastProcesses, kMostProcesses, "",
                    [](const LaunchOptions& o) { return double(o.limits.processes); },
@@ -103,17 +107,41 @@ constexpr std::array kSettings{
                    [](const LaunchOptions& o) { return or_no_limit(o.limits.cpus); },
                    [](LaunchOptions& o, double value) { o.limits.cpus = or_zero(value); }}},
     Setting{"limits.scratch", "--scratch", "", "SIZE", "size of the private /tmp and home directory together; the same again for what --notebook-dir takes",
-            Number{Unit::size, kLeastScratch, kMostBytes, "",
+            Number{Unit::size, kLeastSpace, kMostBytes, "",
                    [](const LaunchOptions& o) { return bytes(o.limits.scratch); },
                    [](LaunchOptions& o, double value) { o.limits.scratch = to_bytes(value); }}},
+    Setting{"limits.scratch_files", "--scratch-files", "", "N", "files and directories in them, and in /dev/shm as many again",
+            Number{Unit::count, 256, 1 << 30, "",
+                   [](const LaunchOptions& o) { return double(o.limits.scratch_inodes); },
+                   [](LaunchOptions& o, double value) { o.limits.scratch_inodes = uint64_t(value); }}},
+    Setting{"limits.shared_memory", "--shared-memory", "", "SIZE", "size of /dev/shm, which multiprocessing uses",
+            Number{Unit::size, kLeastSpace, kMostBytes, "",
+                   [](const LaunchOptions& o) { return bytes(o.limits.shared_memory); },
+                   [](LaunchOptions& o, double value) { o.limits.shared_memory = to_bytes(value); }}},
+    Setting{"limits.file_size", "--file-size", "", "SIZE", "size of one file",
+            Number{Unit::size, kLeastSpace, kMostBytes, "",
+                   [](const LaunchOptions& o) { return bytes(o.limits.file_size); },
+                   [](LaunchOptions& o, double value) { o.limits.file_size = to_bytes(value); }}},
+    Setting{"limits.open_files", "--open-files", "", "N", "files that one process may have open",
+            Number{Unit::count, 64, 1 << 20, "",
+                   [](const LaunchOptions& o) { return double(o.limits.open_files); },
+                   [](LaunchOptions& o, double value) { o.limits.open_files = int(value); }}},
     Setting{"limits.wall_time", "--wall-time", "", "DURATION", "how long one cell may run, e.g. 60s, 5m, or none",
             Number{Unit::duration, 1, ms(kLongest), "none",
                    [](const LaunchOptions& o) { return or_no_limit(ms(o.wall_time)); },
                    [](LaunchOptions& o, double value) { o.wall_time = to_duration(value); }}},
+    Setting{"limits.cpu_time", "--cpu-time", "", "DURATION", "CPU time that one cell and its child processes may use, e.g. 60s, 5m, or none",
+            Number{Unit::duration, 1, ms(kLongest), "none",
+                   [](const LaunchOptions& o) { return or_no_limit(ms(o.cpu_time)); },
+                   [](LaunchOptions& o, double value) { o.cpu_time = to_duration(value); }}},
     Setting{"limits.output", "--output-limit", "", "SIZE", "what one cell may put into the notebook, e.g. 80MiB, or none",
-            Number{Unit::size, kLeastOutput, kMostBytes, "none",
+            Number{Unit::size, kLeastSpace, kMostBytes, "none",
                    [](const LaunchOptions& o) { return or_no_limit(bytes(o.output_limit)); },
                    [](LaunchOptions& o, double value) { o.output_limit = to_bytes(value); }}},
+    Setting{"limits.background", "--background", "", "WORD", "what becomes of processes that outlive their cell: keep, or kill",
+            Choice{kBackgrounds,
+                   [](const LaunchOptions& o) { return kBackgrounds[o.background == session::Background::kill ? 0 : 1]; },
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.background = word == kBackgrounds[0] ? session::Background::kill : session::Background::keep; return {}; }}},
     Setting{"isolation.level", "--isolation", "", "LEVEL", "full: hard limits through cgroups; namespaced: memory is sampled",
             Choice{kLevels,
                    [](const LaunchOptions& o) { return jail::to_text(o.level); },
@@ -203,6 +231,8 @@ std::string written(const Number& number, double value) {
             return scaled(value, kDurations);
         case Unit::count:
             return std::to_string(static_cast<int64_t>(value));
+        case Unit::percent:
+            return std::to_string(static_cast<int64_t>(value)) + "%";
         case Unit::cores: {
             char text[32];
             const auto [end, error] = std::to_chars(std::begin(text), std::end(text), value);
@@ -221,6 +251,12 @@ Result<double> read_plain(const std::string& text) {
     return number;
 }
 
+Result<double> read_whole(const std::string& text) {
+    const double value = TRY(read_plain(text));
+    if (value != std::floor(value)) return Error(in_quotes(text) + " is not a whole number");
+    return value;
+}
+
 Result<double> read_number(const Number& number, const std::string& text) {
     switch (number.unit) {
         case Unit::size:
@@ -229,13 +265,13 @@ Result<double> read_number(const Number& number, const std::string& text) {
             const milliseconds duration = TRY(parse_duration(text));
             return or_no_limit(ms(duration));
         }
-        case Unit::count: {
-            const double value = TRY(read_plain(text));
-            if (value != std::floor(value)) return Error(in_quotes(text) + " is not a whole number");
-            return value;
-        }
+        case Unit::count:
+            return read_whole(text);
         case Unit::cores:
             return read_plain(text);
+        case Unit::percent:
+            if (!text.ends_with('%')) return Error(in_quotes(text) + " is not a percentage");
+            return read_whole(text.substr(0, text.size() - 1));
     }
     UNREACHABLE();
 }
@@ -250,6 +286,8 @@ std::string_view unit_text(Unit unit) {
             return "a whole number";
         case Unit::cores:
             return "a number of cores";
+        case Unit::percent:
+            return "a percentage";
     }
     UNREACHABLE();
 }
@@ -355,8 +393,7 @@ std::string example(const Setting& setting) {
     if (const auto* text = std::get_if<Text>(&setting.type)) return std::string(text->example);
     const std::string value = default_of(setting);
     const auto* number = std::get_if<Number>(&setting.type);
-    const bool bare =
-        number && (number->unit == Unit::count || number->unit == Unit::cores) && value != number->unlimited;
+    const bool bare = number && is_bare(number->unit) && value != number->unlimited;
     return bare ? value : "\"" + value + "\"";
 }
 

@@ -24,6 +24,7 @@ struct Number {
         duration,  ///< milliseconds; written 90s
         count,     ///< whole; written 256
         cores,     ///< written 1.5
+        percent,   ///< whole; written 90%
     };
     Unit unit;
     double least;
@@ -34,6 +35,11 @@ struct Number {
     double (*get)(const session::LaunchOptions& options);
     void (*set)(session::LaunchOptions& options, double value);
 };
+
+/// Whether TOML has such values as numbers; else they have a unit and are text.
+constexpr bool is_bare(Number::Unit unit) {
+    return unit == Number::Unit::count || unit == Number::Unit::cores;
+}
 
 /// One of a few words.
 struct Choice {

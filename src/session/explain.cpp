@@ -25,13 +25,17 @@ std::string signal_name(int signal) {
     return name ? std::string("SIG") + name : "signal " + std::to_string(signal);
 }
 
+std::string bystander_reason(Verdict verdict) {
+    if (verdict == Verdict::limit_wall_time) return "ran longer than allowed";
+    if (verdict == Verdict::limit_cpu_time) return "used more CPU time than allowed";
+    return "did not react to interrupts";
+}
+
 std::string what_happened(Verdict verdict, const Facts& facts) {
     if (facts.bystander)
         return "The Python process was stopped while this cell ran, because a cell of another shell of this "
                "kernel " +
-               std::string(verdict == Verdict::limit_wall_time ? "ran longer than allowed"
-                                                               : "did not react to interrupts") +
-               ".";
+               bystander_reason(verdict) + ".";
     switch (verdict) {
         case Verdict::limit_memory: {
             std::string text =
@@ -47,10 +51,18 @@ std::string what_happened(Verdict verdict, const Facts& facts) {
         case Verdict::limit_wall_time:
             if (facts.worker_lost)
                 return "The cell ran longer than the " + seconds(facts.wall_time) +
-                       " allowed and did not react to an interrupt within " + seconds(facts.wall_time_grace) +
+                       " allowed and did not react to an interrupt within " + seconds(facts.grace) +
                        ", so its Python process was stopped.";
             return "The cell ran longer than the " + seconds(facts.wall_time) +
                    " allowed and was interrupted.";
+        case Verdict::limit_cpu_time:
+            if (facts.worker_lost)
+                return "The cell and its child processes used " + seconds(facts.cpu_time_used) +
+                       " of CPU time, more than the " + seconds(facts.cpu_time) +
+                       " allowed, and did not react to an interrupt within " + seconds(facts.grace) +
+                       ", so its Python process was stopped.";
+            return "The cell and its child processes used " + seconds(facts.cpu_time_used) +
+                   " of CPU time, more than the " + seconds(facts.cpu_time) + " allowed; it was interrupted.";
         case Verdict::worker_exited:
             if (facts.exit && facts.exit->signal == 0)
                 return "The Python process ended itself with exit status " +
@@ -76,6 +88,7 @@ std::string what_happened(Verdict verdict, const Facts& facts) {
             return "The jail of this notebook ended unexpectedly, and the Python process with it.";
         case Verdict::ok:
         case Verdict::error:
+        case Verdict::limit_soft_memory:
             break;
     }
     UNREACHABLE();
@@ -89,6 +102,8 @@ std::string name_of(Verdict verdict) {
             return "HostOutOfMemory";
         case Verdict::limit_wall_time:
             return "WallTimeExceeded";
+        case Verdict::limit_cpu_time:
+            return "CpuTimeExceeded";
         case Verdict::worker_exited:
             return "WorkerExited";
         case Verdict::worker_killed:
@@ -103,6 +118,7 @@ std::string name_of(Verdict verdict) {
             return "JailLost";
         case Verdict::ok:
         case Verdict::error:
+        case Verdict::limit_soft_memory:
             break;
     }
     UNREACHABLE();
@@ -120,6 +136,8 @@ std::string what_is_lost(const Facts& facts) {
 std::string what_to_do(Verdict verdict, const Facts& facts) {
     if (verdict == Verdict::limit_memory && !facts.raise_memory_hint.empty())
         return " To allow more, " + facts.raise_memory_hint + ".";
+    if (verdict == Verdict::limit_cpu_time && !facts.raise_cpu_time_hint.empty())
+        return " To allow more, " + facts.raise_cpu_time_hint + ".";
     if (verdict == Verdict::limit_wall_time && !facts.raise_wall_time_hint.empty())
         return " To allow more, " + facts.raise_wall_time_hint + ".";
     return "";

@@ -21,18 +21,22 @@ struct Explanation {
 struct Facts {
     jail::Limits limits;
     std::chrono::milliseconds wall_time{0};
-    std::chrono::milliseconds wall_time_grace{0};
+    std::chrono::milliseconds cpu_time{0};
+    std::chrono::milliseconds cpu_time_used{0};
+    std::chrono::milliseconds grace{0};
     int64_t memory_peak = -1;
     std::optional<jail::Exit> exit;
     std::string violation;          ///< which rule was broken, for protocol_violation
     std::string raise_memory_hint;  ///< how to allow more
     std::string raise_wall_time_hint;
+    std::string raise_cpu_time_hint;
     bool worker_lost = true;       ///< false: the interpreter and its variables live
     std::string recovery_trouble;  ///< why no new interpreter could be started; empty when one was
     bool bystander = false;        ///< the worker was stopped for a cell of another shell
 };
 
-/// For every verdict except ok and error.
+/// For every verdict after which the worker's own reply is not what the user gets: all except ok, error and
+/// limit_soft_memory.
 Explanation explain(jail::Verdict verdict, const Facts& facts);
 
 /// The members ename, evalue and traceback of a Jupyter `error` message, as JSON text without braces. The

@@ -16,7 +16,7 @@ Facts facts() {
     Facts facts;
     facts.limits.memory = 256_MiB;
     facts.wall_time = std::chrono::milliseconds(2500);
-    facts.wall_time_grace = std::chrono::milliseconds(2000);
+    facts.grace = std::chrono::milliseconds(2000);
     facts.memory_peak = 256 << 20;
     return facts;
 }

@@ -222,12 +222,17 @@ Result<Config> make_config(const LaunchOptions& options) {
     Config config;
     config.worker_digest = options.worker_digest.empty() ? kWorkerDigest : options.worker_digest;
     config.wall_time = options.wall_time;
+    config.cpu_time = options.cpu_time;
+    config.background = options.background;
     config.output_limit = options.output_limit;
     config.raise_output_hint = "reinstall the kernel with a larger --output-limit";
     config.raise_memory_hint = "reinstall the kernel with a larger --memory";
+    config.raise_cpu_time_hint = "reinstall the kernel with a larger --cpu-time";
     config.raise_wall_time_hint = "reinstall the kernel with a larger --wall-time";
     config.plan.level = options.level;
     config.plan.limits = options.limits;
+    config.plan.limits.soft_memory = {options.limits.memory.count / 100 *
+                                      static_cast<uint64_t>(options.soft_memory_percent)};
     config.plan.name = "cellblock";
     for (const std::string& directory : python.mounts) config.plan.mounts.push_back({directory, directory});
     config.plan.mounts.push_back({package, package});

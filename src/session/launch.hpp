@@ -40,7 +40,10 @@ struct LaunchOptions {
     jail::LandlockUse landlock = jail::LandlockUse::required;
     jail::Limits limits;
     std::chrono::milliseconds wall_time = kDefaultWallTime;  ///< zero: none
-    Bytes output_limit = kDefaultOutputLimit;                ///< zero: none
+    std::chrono::milliseconds cpu_time{0};                   ///< zero: none
+    Background background = Background::keep;
+    int soft_memory_percent = 90;              ///< of limits.memory; zero: none
+    Bytes output_limit = kDefaultOutputLimit;  ///< zero: none
     NotebookDir notebook_dir = NotebookDir::ro;
     std::string ipython_profile;                ///< directory; empty: none
     std::vector<std::string> passed_variables;  ///< names: of the kernel process's environment

@@ -2,8 +2,11 @@
 // session_frames.cpp, the alarm in session_alarm.cpp, the life of jail and worker in session_life.cpp.
 #include "session/session.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
+#include <ctime>
 
 #include "protocol/json_scan.hpp"
 
@@ -15,6 +18,21 @@ using protocol::json_string;
 
 int64_t increase(int64_t after, int64_t before) {
     return after >= 0 && before >= 0 && after > before ? after - before : 0;
+}
+
+// NumPy and others derive their own from it.
+bool is_memory_error(const Reply& reply) {
+    const auto content = protocol::scan_object(reply.content);
+    const auto name = content ? protocol::find_member(*content, "ename") : std::nullopt;
+    return name && protocol::as_string(*name).value_or("").ends_with("MemoryError");
+}
+
+uint64_t ticks_since_boot() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    const auto ticks = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
+    return static_cast<uint64_t>(now.tv_sec) * ticks +
+           static_cast<uint64_t>(now.tv_nsec) * ticks / 1'000'000'000;
 }
 
 bool flag(const std::vector<protocol::JsonMember>& content, std::string_view name, bool otherwise) {
@@ -37,11 +55,17 @@ Reply Session::run_admitted(uint64_t id) {
     if (auto ready = ensure_worker(); !ready) return refuse(id, ready.error());
     if (auto refreshed = refresh_view(); !refreshed) return refuse(id, refreshed.error());
     const jail::Counters before = read_counters();
-    if (config_.wall_time.count() > 0) loop_.post([this, id] { arm_alarm(id, config_.wall_time); });
+    loop_.post([this, id, cpu_time_us = before.cpu_time_us] {
+        if (config_.wall_time.count() > 0) arm_alarm(id, config_.wall_time);
+        begin_budget(id, cpu_time_us);
+    });
     note_begin(id);
     send_request(id);
     Ending ending = wait_for_end(id);
-    loop_.post([this, id] { end_alarm(id); });
+    loop_.post([this, id] {
+        end_alarm(id);
+        end_budget(id);
+    });
     return finish(id, std::move(ending), before);
 }
 
@@ -55,6 +79,7 @@ uint64_t Session::begin_request(std::shared_ptr<const protocol::Request> request
     const uint64_t id = ++last_id_;
     if (request->msg_type == "execute_request") late_output_ = {};
     parents_.at(id % kMaxParents) = {id, request->header, {}};
+    pending.began = ticks_since_boot();
     pending.request = std::move(request);
     pending_[id] = std::move(pending);
     return id;
@@ -74,6 +99,11 @@ Result<void> Session::ensure_worker() {
 Result<void> Session::refresh_view() {
     const std::lock_guard lock(jail_mutex_);
     return jail_ ? jail_->refresh_view() : Result<void>{};
+}
+
+jail::MemoryRefusals Session::take_memory_refusals() {
+    const std::lock_guard lock(jail_mutex_);
+    return jail_ ? jail_->take_memory_refusals() : jail::MemoryRefusals{};
 }
 
 jail::Counters Session::read_counters() {
@@ -124,7 +154,12 @@ Session::Ending Session::wait_for_end(uint64_t id) {
     Pending& pending = pending_.at(id);
     changed_.wait(lock, [&] { return pending.reply || pending.loss || abandoned_; });
     if (running_ == id) running_ = 0;
-    return {std::move(pending.reply), pending.wall_time_passed, pending.loss.value_or(Loss{})};
+    return {std::move(pending.reply),
+            pending.wall_time_passed,
+            pending.cpu_time_passed,
+            pending.told_of_memory,
+            pending.began,
+            pending.loss.value_or(Loss{})};
 }
 
 Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) {
@@ -134,6 +169,10 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     evidence.replied = ending.reply.has_value();
     evidence.replied_with_error = evidence.replied && ending.reply->status == protocol::ReplyStatus::error;
     evidence.wall_time_passed = ending.wall_time_passed;
+    evidence.cpu_time_passed = ending.cpu_time_passed.has_value();
+    const jail::MemoryRefusals refusals = take_memory_refusals();
+    evidence.memory_refused = ending.told_of_memory || refusals.count > 0;
+    evidence.replied_with_memory_error = evidence.replied_with_error && is_memory_error(*ending.reply);
     evidence.kill_reason = ending.loss.kill_reason;
     evidence.exit = ending.loss.exit;
     evidence.init_lost = ending.loss.init_lost;
@@ -155,7 +194,13 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
                      " child process(es) were stopped because the cell reached its " +
                      to_text(config_.plan.limits.memory) +
                      " of memory; the interpreter and its variables are kept");
-    if (verdict == Verdict::ok || verdict == Verdict::error) {
+    if (refusals.count > 0) tell_of_refused_memory(id, refusals);
+    tell_of_full_spaces(id, ending.reply ? &*ending.reply : nullptr);
+    if (refused_forks > 0 || refusals.count > 0 || ending.told_of_memory || evidence.oom_kills > 0 ||
+        verdict == Verdict::limit_memory || verdict == Verdict::limit_cpu_time)
+        tell_of_earlier_processes(id, ending.began);
+    if (evidence.replied && config_.background == Background::kill) end_background(id);
+    if (verdict == Verdict::ok || verdict == Verdict::error || verdict == Verdict::limit_soft_memory) {
         const std::lock_guard lock(mutex_);
         pending_.erase(id);
         ending.reply->verdict = verdict;
@@ -164,17 +209,23 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
 
     // A new worker counts from one again; this reply still belongs to the old one.
     const int64_t execution_count = last_execution_count();
-    Facts facts{config_.plan.limits,
-                config_.wall_time,
-                config_.wall_time_grace,
-                after.memory_peak,
-                ending.loss.exit,
-                ending.loss.violation,
-                config_.raise_memory_hint,
-                config_.raise_wall_time_hint,
-                !evidence.replied,
-                {},
-                ending.loss.culprit != 0 && ending.loss.culprit != id};
+    Facts facts;
+    facts.limits = config_.plan.limits;
+    facts.wall_time = config_.wall_time;
+    facts.cpu_time = config_.cpu_time;
+    // Where it is sampled, what a process has used can be forgotten with it.
+    facts.cpu_time_used = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::max(ending.cpu_time_passed.value_or(std::chrono::microseconds(0)),
+                 std::chrono::microseconds(increase(after.cpu_time_us, before.cpu_time_us))));
+    facts.grace = config_.wall_time_grace;
+    facts.memory_peak = after.memory_peak;
+    facts.exit = ending.loss.exit;
+    facts.violation = ending.loss.violation;
+    facts.raise_memory_hint = config_.raise_memory_hint;
+    facts.raise_wall_time_hint = config_.raise_wall_time_hint;
+    facts.raise_cpu_time_hint = config_.raise_cpu_time_hint;
+    facts.worker_lost = !evidence.replied;
+    facts.bystander = ending.loss.culprit != 0 && ending.loss.culprit != id;
     if (!evidence.replied) {
         {
             const std::lock_guard lock(mutex_);
@@ -212,56 +263,6 @@ Reply Session::failed_reply(uint64_t id, Verdict verdict, const Explanation& exp
     }
     if (shows_errors) publish_later(id, "error", "{" + error_members(explanation) + "}");
     return reply;
-}
-
-void Session::tell_what_was_refused(uint64_t id) {
-    std::vector<jail::Denial> denials;
-    {
-        const std::lock_guard lock(jail_mutex_);
-        if (jail_) denials = jail_->take_denials();
-    }
-    if (denials.empty()) return;
-    std::shared_ptr<const protocol::Request> request;
-    {
-        const std::lock_guard lock(mutex_);
-        request = pending_.at(id).request;
-    }
-    if (audit_) audit_->calls_refused(id, denials);
-    host_.calls_refused(*request, denials);
-}
-
-void Session::note_begin(uint64_t id) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (pending_.at(id).request->msg_type != "execute_request") return;
-    }
-    const std::lock_guard lock(jail_mutex_);
-    if (changed_files_) changed_files_->before_cell();
-}
-
-void Session::tell_what_was_changed(uint64_t id) {
-    std::shared_ptr<ChangedFiles> files;
-    {
-        const std::lock_guard lock(jail_mutex_);
-        files = changed_files_;
-    }
-    if (!files) return;
-    {
-        // What completion and comm messages write is found after the next cell.
-        const std::lock_guard lock(mutex_);
-        if (pending_.at(id).request->msg_type != "execute_request") return;
-    }
-    for (const std::string& text : files->after_cell()) note(id, text);
-}
-
-void Session::tell_how_to_write(uint64_t id, const Ending& ending) {
-    if (config_.write_beside_hint.empty() || !ending.reply ||
-        ending.reply->status != protocol::ReplyStatus::error)
-        return;
-    // strerror(EROFS), as exceptions of Python and of libraries in C quote it. Only a hint: a cell may say so
-    // itself.
-    if (ending.reply->content.find("Read-only file system") == std::string::npos) return;
-    note(id, config_.write_beside_hint);
 }
 
 size_t Session::count_beside_cells() const {

@@ -24,6 +24,7 @@
 #include "jail/verdict.hpp"
 #include "protocol/message.hpp"
 #include "session/audit.hpp"
+#include "session/background.hpp"
 #include "session/changed_files.hpp"
 #include "session/explain.hpp"
 #include "session/worker.hpp"
@@ -64,7 +65,11 @@ struct Config {
     std::string worker_digest;
     /// Zero: no limit. While a cell waits for input() only the CPU time that it uses all the same counts.
     std::chrono::milliseconds wall_time{0};
-    /// From the interrupt at the limit to the kill.
+    /// CPU time of a cell and of everything that runs in the jail beside it. Zero: no limit.
+    std::chrono::milliseconds cpu_time{0};
+    /// What becomes of processes that outlive their cell.
+    Background background = Background::keep;
+    /// From the interrupt at one of these limits to the kill.
     std::chrono::milliseconds wall_time_grace{2000};
     /// What one cell may put into the notebook, so that front ends can still show it. Zero: no limit.
     Bytes output_limit{0};
@@ -77,6 +82,7 @@ struct Config {
     /// How a person raises a limit, e.g. "start the kernel with --memory 4GiB".
     std::string raise_memory_hint;
     std::string raise_wall_time_hint;
+    std::string raise_cpu_time_hint;
     std::string raise_output_hint;
 };
 
@@ -211,8 +217,11 @@ class Session final : private WorkerListener {
         bool asks_input = false;
         int open_questions = 0;  // since the last answer
         bool shown = false;      // its execute_input was published
+        uint64_t began = 0;      // in clock ticks, as processes' start times are
         bool awaits = false;     // its cell waits in the worker's event loop
         bool wall_time_passed = false;
+        std::optional<std::chrono::microseconds> cpu_time_passed;  // with what it had used by then
+        bool told_of_memory = false;                               // MemoryError was to be raised in it
         std::optional<Reply> reply;
         std::optional<Loss> loss;         // the worker was lost before it replied
         bool judged = false;              // the evidence of that loss has been read
@@ -242,6 +251,9 @@ class Session final : private WorkerListener {
     struct Ending {
         std::optional<Reply> reply;
         bool wall_time_passed = false;
+        std::optional<std::chrono::microseconds> cpu_time_passed;
+        bool told_of_memory = false;
+        uint64_t began = 0;
         Loss loss;
     };
 
@@ -251,6 +263,12 @@ class Session final : private WorkerListener {
         bool rests = false;
         std::chrono::nanoseconds left{0};  // while it rests
         int64_t rest_cpu_us = -1;          // CPU time when it was last charged
+    };
+
+    /// What a running cell may take before it is told.
+    struct Budget {
+        int64_t memory = -1;       // bytes in use in the jail; -1: no bound
+        int64_t cpu_time_us = -1;  // of the jail since its beginning; -1: no bound
     };
 
     /// An interrupt that the cell has not reacted to yet.
@@ -269,6 +287,11 @@ class Session final : private WorkerListener {
     /// Lets the cell see files as they are now.
     Result<void> refresh_view();
     jail::Counters read_counters();
+    jail::MemoryRefusals take_memory_refusals();
+    std::vector<jail::Process> list_background();
+    void end_background(uint64_t id);
+    void tell_of_full_spaces(uint64_t id, const Reply* reply);
+    void tell_of_earlier_processes(uint64_t id, uint64_t began);
     void send_request(uint64_t id);
     Ending wait_for_end(uint64_t id);
     Reply finish(uint64_t id, Ending ending, const jail::Counters& before);
@@ -311,6 +334,17 @@ class Session final : private WorkerListener {
     void watch_interrupt(uint64_t id);
     void on_interrupt_patience();
     void forget_heard();
+    // Memory and CPU time that cells take, in the loop's thread.
+    void begin_budget(uint64_t id, int64_t cpu_time_us);
+    void end_budget(uint64_t id);
+    void on_budgets();
+    std::chrono::nanoseconds check_memory();
+    std::chrono::nanoseconds check_cpu_time();
+    void tell_of_memory(uint64_t id, int64_t in_use);
+    void end_cpu_time(uint64_t id, std::chrono::microseconds used);
+    int64_t sample_memory_in_use();
+    int64_t memory_mark(int64_t in_use) const;
+    void tell_of_refused_memory(uint64_t id, const jail::MemoryRefusals& refusals);
     int64_t sample_cpu_time();
     std::optional<jail::Counters> sample_counters();
 
@@ -345,6 +379,8 @@ class Session final : private WorkerListener {
     std::unique_ptr<LoopTimer> link_silence_;  // from a closed link to the kill of a process that lives on
     std::unique_ptr<LoopTimer> sampler_;
     std::unique_ptr<LoopTimer> interrupt_patience_;
+    std::unique_ptr<LoopTimer> budget_timer_;
+    std::unordered_map<uint64_t, Budget> budgets_;   // one for each running cell that has bounds
     std::unordered_map<uint64_t, Alarm> alarms_;     // one for each running cell
     std::unordered_map<uint64_t, Unheard> unheard_;  // by the cell that runs
     bool debugged_ = false;                          // by a front end
@@ -360,8 +396,9 @@ class Session final : private WorkerListener {
     std::condition_variable changed_;
     std::shared_ptr<Worker> worker_;
     WorkerState state_ = WorkerState::lost;
-    bool served_ = false;   // it has been sent a request
-    bool leaving_ = false;  // the worker has been asked to end: its end is no loss
+    unsigned full_spaces_ = 0;  // bit by bit, those that a note has called full
+    bool served_ = false;       // it has been sent a request
+    bool leaving_ = false;      // the worker has been asked to end: its end is no loss
     bool abandoned_ = false;
     bool paused_ = false;
     std::string info_;

@@ -1,28 +1,15 @@
 // The wall-time alarms, the interrupts that go unheard and the samples of the counters: everything of a
 // session that happens by the clock. In the loop's thread.
 #include <algorithm>
-#include <cstdlib>
 #include <thread>
 #include <utility>
 
-#include "base/sys.hpp"
+#include "jail/process_tree.hpp"
 #include "protocol/json_scan.hpp"
 #include "session/session.hpp"
 
 namespace cellblock::session {
 namespace {
-
-// proc_pid_status(5): NSpid lists a process's pids from our namespace to its own.
-pid_t pid_inside(pid_t pid) {
-    constexpr size_t kMaxStatus = 16384;
-    const auto status = sys::read_file("/proc/" + std::to_string(pid) + "/status", kMaxStatus);
-    if (pid <= 0 || !status) return 0;
-    const size_t line = status->find("\nNSpid:");
-    if (line == std::string::npos) return 0;
-    const size_t end = status->find('\n', line + 1);
-    const size_t last = status->find_last_of("\t ", end);
-    return last == std::string::npos ? 0 : std::atoi(status->c_str() + last + 1);
-}
 
 std::string text_member(const std::string& object, std::string_view key) {
     const auto members = protocol::scan_object(object);
@@ -51,7 +38,8 @@ void Session::rest_alarm(uint64_t id, int64_t cpu_time_us) {
         // Whoever has been interrupted by the alarm cannot put it off by asking questions.
         const std::lock_guard lock(mutex_);
         const auto pending = pending_.find(id);
-        if (pending == pending_.end() || pending->second.wall_time_passed) return;
+        if (pending == pending_.end() || pending->second.wall_time_passed || pending->second.cpu_time_passed)
+            return;
     }
     const auto alarm = alarms_.find(id);
     if (alarm == alarms_.end() || alarm->second.rests) return;
@@ -154,7 +142,7 @@ Usage Session::usage() {
         usage.memory = counters->memory_current;
     }
     const std::unique_lock lock(jail_mutex_, std::try_to_lock);
-    if (lock && jail_) usage.pid = pid_inside(jail_->worker_pid());
+    if (lock && jail_) usage.pid = jail::pid_inside(jail_->worker_pid());
     return usage;
 }
 
@@ -184,14 +172,16 @@ void Session::on_alarm() {
 void Session::ring(uint64_t id) {
     alarms_.erase(id);
     bool first = false;
+    jail::KillReason reason = jail::KillReason::wall_time;
     {
         const std::lock_guard lock(mutex_);
         const auto pending = pending_.find(id);
         if (pending == pending_.end() || !pending->second.runs() || state_ != WorkerState::ready) return;
-        first = !pending->second.wall_time_passed;
-        pending->second.wall_time_passed = true;
+        if (pending->second.cpu_time_passed) reason = jail::KillReason::cpu_time;
+        first = !pending->second.wall_time_passed && !pending->second.cpu_time_passed;
+        if (first) pending->second.wall_time_passed = true;
     }
-    if (!first) return kill_for(jail::KillReason::wall_time, "", id);
+    if (!first) return kill_for(reason, "", id);
     arm_alarm(id, config_.wall_time_grace);
     interrupt_request(id);
 }

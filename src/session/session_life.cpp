@@ -20,6 +20,7 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
     session->sampler_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_sample(); }));
     session->interrupt_patience_ =
         TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_interrupt_patience(); }));
+    session->budget_timer_ = TRY(LoopTimer::create(loop, [raw = session.get()] { raw->on_budgets(); }));
     TRY(session->make_jail());
     if (session->config_.audit) {
         session->audit_ = std::make_unique<Audit>(*session->config_.audit);
@@ -250,7 +251,10 @@ std::string Session::explain_idle_loss() {
     evidence.exit = loss_.exit;
     evidence.init_lost = loss_.init_lost;
     evidence.kill_reason = loss_.kill_reason;
-    const Facts facts{config_.plan.limits, {}, {}, -1, loss_.exit, loss_.violation, {}, {}, true, {}, false};
+    Facts facts;
+    facts.limits = config_.plan.limits;
+    facts.exit = loss_.exit;
+    facts.violation = loss_.violation;
     idle_loss_ = "after the last cell: " + explain(judge(evidence), facts).text;
     return idle_loss_;
 }

@@ -1,5 +1,6 @@
-"""Attack: never end, and do not listen.
-Barrier: a wall-time limit per cell: first an interrupt, which keeps the variables, then a kill of everything.
+"""Attack: never end, and do not listen; compute in child processes that nobody waits for.
+Barrier: a wall-time limit per cell: first an interrupt, which keeps the variables, then a kill of everything. The same for
+CPU time, which is the cgroup's count of the whole jail.
 """
 
 import time
@@ -67,3 +68,59 @@ def test_a_person_can_interrupt_and_then_restart_what_does_not_listen(jailed):
     assert kernel.shutdown(restart=True) == {"status": "ok", "restart": True}
     assert kernel.leftovers() == []
 
+
+
+# ---- CPU time
+
+CPU_LIMITS = ("--memory=256MiB", "--processes=64", "--cpu-time=1s")
+LEVELS = pytest.mark.parametrize("level", ["full", "namespaced"])
+
+
+@LEVELS
+def test_a_cell_that_computes_too_long_is_interrupted(jailed, level):
+    kernel = jailed(*CPU_LIMITS, f"--isolation={level}")
+    kernel.run("kept = 1")
+    cell = kernel.run("while True: pass")
+    assert cell.ename == "CpuTimeExceeded" and "1 s allowed" in cell.error and "--cpu-time" in cell.error, cell
+    assert kernel.run("kept").result == "1"
+
+
+def test_a_cell_that_computes_and_does_not_listen_is_killed(jailed):
+    kernel = jailed(*CPU_LIMITS)
+    kernel.run("kept = 1")
+    cell = kernel.run(DEAF["ignores-interrupts"])
+    assert cell.ename == "CpuTimeExceeded" and "variables are lost" in cell.error, cell
+    assert kernel.run("kept").ename == "NameError"
+
+
+def test_waiting_costs_no_cpu_time_and_each_cell_has_its_own(jailed):
+    kernel = jailed(*CPU_LIMITS)
+    assert kernel.run("import time; time.sleep(1.5); 'done'").result == "'done'"
+    for _ in range(3):
+        assert kernel.run("t = time.process_time()\nwhile time.process_time() < t + 0.5: pass\n'done'").result == "'done'"
+
+
+@LEVELS
+def test_child_processes_count(jailed, level):
+    cell = jailed(*CPU_LIMITS, f"--isolation={level}").run("""
+import subprocess
+subprocess.run(['sh', '-c', 'trap "" INT; while :; do :; done'])""")
+    assert cell.ename == "CpuTimeExceeded", cell
+
+
+def test_children_count_although_nobody_waits_for_them(jailed):
+    cell = jailed(*CPU_LIMITS).run("""
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+while True:
+    if os.fork() == 0:
+        begin = time.process_time()
+        while time.process_time() < begin + 0.2: pass
+        os._exit(0)
+    time.sleep(0.3)""")
+    assert cell.ename == "CpuTimeExceeded", cell
+
+
+def test_an_exception_of_that_name_is_just_an_exception(jailed):
+    cell = jailed(*CPU_LIMITS).run("class CpuTimeExceeded(Exception): pass\nraise CpuTimeExceeded('1 s allowed')")
+    assert cell.content["traceback"], cell

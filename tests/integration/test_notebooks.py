@@ -106,12 +106,13 @@ def test_the_tour_is_answered_as_it_says():
              if cell.cell_type == "code"]
     assert [cell.execution_count is not None for cell in cells] == [True] * len(cells)
     shown = ["\n".join(str(output) for output in cell.outputs) for cell in cells]
-    pandas, figure, error, home, network, status, memory, after_memory, left, after_exit = shown
+    pandas, figure, error, home, network, status, short, after_short, memory, after_memory, left, after_exit = shown
     assert "<table" in pandas and "image/png" in figure
     assert "KeyError" in error
     assert "not expected" not in home and "[]" in home and "FileNotFoundError" in home
     assert "not expected" not in network and "Network is unreachable" in network
     assert "capabilities 0000000000000000  no new privileges 1  system-call filter 2" in status
+    assert "MemoryError" in short and "2.0 GiB" in short and "still here: 42 - hoard is kept" in after_short
     assert "MemoryLimitExceeded" in memory and "2.0 GiB" in memory
     assert "still here: 42 - hoard is lost" in after_memory
     assert "WorkerExited" in left and "and again: 45" in after_exit

@@ -94,7 +94,10 @@ Result<BpfProgram> compile_calls(Level level) {
 
 Result<BpfProgram> compile_arguments() {
     const Context context = TRY(make_context(SCMP_ACT_ALLOW));
-    for (const policy::ArgumentRow& row : policy::refused_arguments()) {
+    std::vector<policy::ArgumentRow> rows(policy::refused_arguments().begin(),
+                                          policy::refused_arguments().end());
+    rows.insert(rows.end(), policy::memory_requests().begin(), policy::memory_requests().end());
+    for (const policy::ArgumentRow& row : rows) {
         const int number = TRY(resolve(row.name));
         if (number < 0) continue;
         const scmp_arg_cmp conditions[] = {comparison(row.first), comparison(row.second)};

@@ -6,9 +6,11 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -258,6 +260,13 @@ constexpr ArgumentRow kRefusedArguments[] = {
     {"socket", above(2, IPPROTO_ICMPV6), always, report(EPROTONOSUPPORT), kProtocol},
     {"socketpair", above(0, AF_UNIX), always, report(EAFNOSUPPORT), kFamily},
 };
+
+// Whoever says MAP_NORESERVE wants addresses and uses little of them: allocators do that.
+constexpr Condition is_anonymous{3, Match::equals, MAP_ANONYMOUS | MAP_NORESERVE, MAP_ANONYMOUS};
+constexpr ArgumentRow kMemoryRequests[] = {
+    {"mmap", above(1, kAskedMemory - 1), is_anonymous, report(ENOMEM), "one array that is too large is a MemoryError, not the end of the interpreter"},
+    {"mremap", above(2, kAskedMemory - 1), always, report(ENOMEM), "the same for one that grows"},
+};
 // clang-format on
 
 std::vector<CallRow> all_calls() {
@@ -282,6 +291,21 @@ std::span<const CallRow> calls() {
 
 std::span<const ArgumentRow> refused_arguments() {
     return kRefusedArguments;
+}
+
+std::span<const ArgumentRow> memory_requests() {
+    return kMemoryRequests;
+}
+
+uint64_t requested_memory(const seccomp_data& call) {
+    // Of a process, on x86-64 and arm64: the kernel of Linux refuses more by itself, whatever our limit is.
+    constexpr uint64_t kAddressSpace = 1ULL << 48U;
+    const bool maps = call.nr == SYS_mmap;
+    const uint64_t size = maps ? call.args[1] : call.args[2];
+    if (size >= kAddressSpace) return 0;
+    if (maps) return (call.args[2] & PROT_WRITE) != 0 ? size : 0;
+    // From an old size to a new one.
+    return size > call.args[1] ? size - call.args[1] : 0;
 }
 
 bool holds(const ArgumentRow& row, const seccomp_data& call) {

@@ -70,6 +70,15 @@ struct ArgumentRow {
 /// Where several rows of a call hold, the first answers.
 std::span<const ArgumentRow> refused_arguments();
 
+/// Requests for much memory at once, which go through while that much is left: the kernel process is asked
+/// each time. A refusal is an error in the program, where the same memory, once used, would be its end.
+std::span<const ArgumentRow> memory_requests();
+/// From which size on: to use as much takes a hundred times as long as to ask. Above the stacks of threads.
+inline constexpr uint64_t kAskedMemory = 16ULL << 20U;
+/// The bytes that such a call adds to what may be used; 0 when it only reserves addresses, or wants
+/// more than there are.
+uint64_t requested_memory(const seccomp_data& call);
+
 /// Whether a call's arguments are those of the row. Its number is not looked at.
 bool holds(const ArgumentRow& row, const seccomp_data& call);
 

@@ -91,6 +91,22 @@ Table refused_argument_rows() {
     return table;
 }
 
+Table memory_requests_table() {
+    Table table{"memory-requests",
+                "Requests for much memory at once",
+                "They go through while the jail stays below its soft memory limit with them, else they get "
+                "ENOMEM. "
+                "Compared by value; the kernel process is asked each time.",
+                {"call", "when", "why"},
+                {}};
+    for (const ArgumentRow& row : memory_requests()) {
+        std::string when = condition_text(row.first);
+        if (const std::string second = condition_text(row.second); !second.empty()) when += ", " + second;
+        table.rows.push_back({std::string(row.name), when, row.reason});
+    }
+    return table;
+}
+
 const char* view_text(View view) {
     switch (view) {
         case View::directory:
@@ -223,6 +239,7 @@ std::vector<Table> tables(Level level, const Limits& limits) {
             allowed_calls(),
             refused_calls(),
             refused_argument_rows(),
+            memory_requests_table(),
             process_limits(level, limits),
             quotas(),
             self_test()};

@@ -209,6 +209,7 @@ class _AwaitInterrupt:
         self._loop = loop
         self.task = task
         self.requested = False
+        self.shortage = None  # A MemoryError that the cell gets when it goes on
         self.over = False
 
     def on_signal(self, signum, frame):
@@ -219,6 +220,9 @@ class _AwaitInterrupt:
         if self.requested and current_task(self._loop) not in (None, self.task):
             raise KeyboardInterrupt  # Another task has kept the loop busy since the last SIGINT.
         self.request()
+
+    def runs(self, frame):
+        return _runs_cell(frame)
 
     def request(self):
         self.requested = True
@@ -246,6 +250,8 @@ def _driven(coroutine, interrupt):
 
     value, error = None, None
     while True:
+        if interrupt.shortage is not None:
+            error, interrupt.shortage = interrupt.shortage, None
         try:
             waits_for = coroutine.send(value) if error is None else coroutine.throw(error)
         except StopIteration as end:

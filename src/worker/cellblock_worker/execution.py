@@ -56,11 +56,12 @@ class Executor:
         try:
             return self._interrupts.run(lambda: shell.run_cell(
                 cell.code, store_history=cell.store_history, silent=cell.silent, **self._more(cell)))
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, MemoryError) as error:
             return self._interrupted(cell, error, count)
 
     def _interrupted(self, cell, error, count):
-        """An interrupt that came before or after the cell's own code, where IPython does not expect it."""
+        """An interrupt, or a shortage of memory, that came before or after the cell's own code, where IPython does not
+        expect it."""
         shell = self._shell
         if cell.store_history and shell.execution_count == count:
             shell.execution_count += 1

@@ -19,6 +19,9 @@ class Interrupts:
         self._loop = loop
         self._has_unread = has_unread
         self._noted = None  # The number of the request that an interrupt is to reach
+        self._runs_code = False  # The cell's, in the main thread, without a loop
+        self._awaits = None  # The interrupt of a cell that awaits
+        self._shortage = None  # (request, MemoryError) on its way to the cell
 
     def ignore(self):
         """The state between cells."""
@@ -39,8 +42,8 @@ class Interrupts:
             _set_handler(signal.default_int_handler)
             if self.take_noted():
                 raise KeyboardInterrupt
-            outcome.append(function())
-        except KeyboardInterrupt:
+            self._run_open_to_shortage(function, outcome)
+        except (KeyboardInterrupt, MemoryError):
             if not outcome:
                 raise
         finally:
@@ -48,10 +51,37 @@ class Interrupts:
         return outcome[0]
 
     def begin_await(self, interrupt):
+        self._awaits = interrupt
         _set_handler(interrupt.on_signal)
 
     def end_await(self):
+        self._awaits = None
         _set_handler(self._note)
+
+    # Memory that runs short. MemoryError comes as an interrupt does: between two instructions of the cell's own code.
+
+    def raise_memory_error(self, request_id, text):
+        """From the link's thread. Dropped when that request has ended; the kernel says it again when more is taken."""
+        number, request = self._loop.taken
+        if request.id == request_id and not request.answered:
+            self._shortage = request, MemoryError(text)
+            signal.pthread_kill(threading.main_thread().ident, NUDGE)
+
+    def on_nudge(self, signum, frame):
+        shortage, self._shortage = self._shortage, None
+        if shortage is None or shortage[0] is not self._loop.taken[1] or _shows_an_error(frame):
+            return
+        if self._awaits is not None and not self._awaits.runs(frame):
+            self._awaits.shortage = shortage[1]
+        elif self._awaits is not None or self._runs_code:
+            raise shortage[1]
+
+    def _run_open_to_shortage(self, function, outcome):
+        self._runs_code = True
+        try:
+            outcome.append(function())
+        finally:
+            self._runs_code = False
 
     def take_noted(self):
         noted, self._noted = self._noted, None
@@ -64,7 +94,7 @@ def nudge_after_signals(loop):
     hears of each signal too, and lets another one end such a wait."""
     readable, writable = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(writable, False)
-    signal.signal(NUDGE, lambda signum, frame: None)
+    signal.signal(NUDGE, loop.interrupts.on_nudge)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
     thread = threading.Thread(target=_nudge, args=(readable, threading.get_ident(), loop), name="cellblock-signals", daemon=True)
     thread.pydev_do_not_trace = thread.is_pydev_daemon_thread = True
@@ -92,10 +122,19 @@ def _set_handler(handler):
             continue  # It came while the old handler was in force; the new one has the say now.
 
 
+def _shows_an_error(frame):
+    """Whether IPython is busy with a traceback, perhaps that of the first MemoryError: it must not get a second one."""
+    while frame is not None:
+        if frame.f_code.co_name == "showtraceback" and frame.f_globals.get("__name__", "").startswith("IPython."):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def without_our_frames(error, traceback):
-    """The traceback of an interrupt, less our frames at its end: where print() or input() was interrupted inside of the
-    worker says nothing to the user."""
-    if isinstance(error, KeyboardInterrupt):
+    """The traceback of an interrupt or of memory that runs short, less our frames at its end: where print() or input() was
+    interrupted inside of the worker says nothing to the user."""
+    if isinstance(error, (KeyboardInterrupt, MemoryError)):
         last, step = None, traceback
         while step is not None:
             if not step.tb_frame.f_globals.get("__name__", "").startswith("cellblock_worker."):

@@ -33,6 +33,7 @@ class Link:
         self.on_shutdown = None
         self.on_subshells = None  # with the list of all ids
         self.on_interrupt = None  # with the id of a request that a subshell runs
+        self.on_shortage = None  # of memory, with the id of the request that is to hear of it, and the text
         self._answers = threading.Lock()  # Between "may it still ask?" and the reply that ends the request
         self._asking = threading.Lock()
         self._input = None  # (request id, queue of answers) while one is asked
@@ -140,6 +141,8 @@ class Link:
                 self.on_subshells(header["ids"])
             elif kind == "interrupt":
                 self.on_interrupt(header["id"])
+            elif kind == "memory":
+                self.on_shortage(header["id"], header["text"])
             elif kind == "shutdown":
                 self.on_shutdown()
 

@@ -116,6 +116,7 @@ def serve(link):
 
     link.on_request, link.on_shutdown = on_request, on_shutdown
     link.on_subshells, link.on_interrupt = subshells.keep, subshells.interrupt
+    link.on_shortage = subshells.raise_memory_error
     add_notebook_directory()
     interrupts.ignore()
     nudge_after_signals(loop)

@@ -46,6 +46,13 @@ class Subshells:
             if subshell.running == number:
                 subshell.interrupts.interrupt()
 
+    def raise_memory_error(self, number, text):
+        """The jail's memory runs short: the cell of this request hears of it."""
+        self._main_loop.interrupts.raise_memory_error(number, text)
+        for subshell in list(self._subshells.values()):
+            if subshell.running == number:
+                subshell.interrupts.raise_memory_error(text)
+
     def _subshell(self, subshell_id):
         subshell = self._subshells.get(subshell_id)
         if subshell is None or not subshell.is_alive():
@@ -116,13 +123,20 @@ class ThreadInterrupts:
                 self._raised = True
                 _raise_in(self._thread, KeyboardInterrupt)
 
+    def raise_memory_error(self, text):
+        """From the link's thread. A cell that awaits takes no memory itself."""
+        with self._lock:
+            if self._waits is None and self._thread is not None:
+                self._raised = True
+                _raise_in(self._thread, _memory_error(text))
+
     def run(self, function):
         """function(), interruptible. An interrupt that comes when it has ended already is dropped."""
         outcome = []
         try:
             self._begin()
             outcome.append(function())
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, MemoryError):
             if not outcome:
                 raise
         finally:
@@ -150,6 +164,11 @@ class ThreadInterrupts:
             if self._raised:
                 self._raised = False
                 _raise_in(thread, None)  # If it has not been delivered yet, it is too late now.
+
+
+def _memory_error(text):
+    """A class, because PyThreadState_SetAsyncExc takes no instance."""
+    return type("MemoryError", (MemoryError,), {"__module__": "builtins", "__str__": lambda self: text})
 
 
 def _raise_in(thread, error):
