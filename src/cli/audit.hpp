@@ -67,10 +67,15 @@ class AuditRecords {
 /// "1.2 s", "340 ms"; empty for nothing.
 std::string duration_text(std::optional<int64_t> microseconds);
 
+/// Checks the log as `audit verify` does without options. Prints what is wrong to context.err and returns
+/// false when it is not what was written.
+Result<bool> check_log(const std::string& directory, const Context& context);
+
 Action declare_audit_init(CLI::App& app, const Context& context);
 Action declare_audit_verify(CLI::App& app, const Context& context);
 Action declare_audit_show(CLI::App& app, const Context& context);
 Action declare_audit_tail(CLI::App& app, const Context& context);
 Action declare_audit_stats(CLI::App& app, const Context& context);
+Action declare_audit_match(CLI::App& app, const Context& context);
 
 }  // namespace cellblock::cli

@@ -25,6 +25,7 @@ constexpr std::array kSubcommands{
     Command{"show",   "print records as a table",                                   declare_audit_show},
     Command{"tail",   "print the last records, and those to come",                  declare_audit_tail},
     Command{"stats",  "count records, verdicts and what cells used",                declare_audit_stats},
+    Command{"match",  "say which outputs of a saved notebook recorded cells made",  declare_audit_match},
 };
 // clang-format on
 
@@ -122,6 +123,12 @@ Result<std::string> log_directory(const std::string& path, const Context& contex
         return Error("read the audit log: there is no directory " + directory)
             .with_remedy("The first kernel that writes an audit log makes it; --path names another one.");
     return directory;
+}
+
+Result<bool> check_log(const std::string& directory, const Context& context) {
+    const observe::VerifyReport report = TRY(verify(directory, {}, context));
+    if (!report.ok()) print_text(report, context.err);
+    return report.ok();
 }
 
 Action declare_audit_init(CLI::App& app, const Context& context) {

@@ -70,6 +70,15 @@ Hash Sha256::finish() {
     return hash;
 }
 
+Sha256 Sha256::copy() const {
+    Sha256 copy;
+    if (state_->begun) {
+        CHECK(::EVP_MD_CTX_copy_ex(copy.state_->context, state_->context) == 1);
+        copy.state_->begun = true;
+    }
+    return copy;
+}
+
 Hash Sha256::of(std::string_view bytes) {
     CHECK(!state_->begun);
     add(bytes);

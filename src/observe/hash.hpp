@@ -27,6 +27,10 @@ class Sha256 {
     void add(std::string_view bytes);
     /// The hash of all that was added; the next add() begins anew.
     Hash finish();
+    /// One that goes on from here by itself.
+    [[nodiscard]] Sha256 copy() const;
+    /// Of what was added so far; the next add() goes on.
+    [[nodiscard]] Hash so_far() const { return copy().finish(); }
     /// Of these bytes alone. Nothing may have been added.
     Hash of(std::string_view bytes);
 

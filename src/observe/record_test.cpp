@@ -16,6 +16,15 @@ Line format(const Members& members, Position previous = {}) {
     return format_record(previous, {"cell_end", members, Time{}}, sha);
 }
 
+TEST(Hash, CanBeAskedForOnTheWay) {
+    Sha256 sha;
+    EXPECT_EQ(sha.so_far(), Sha256().of(""));
+    sha.add("a");
+    EXPECT_EQ(sha.so_far(), Sha256().of("a"));
+    sha.add("b");
+    EXPECT_EQ(sha.finish(), Sha256().of("ab"));
+}
+
 TEST(Record, HasTheDocumentedFrameAndHash) {
     Members members;
     members.text("notebook", "a.ipynb").integer("wall_us", 12).flag("silent", false);

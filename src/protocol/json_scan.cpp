@@ -315,6 +315,33 @@ Result<std::vector<JsonMember>> scan_object(std::string_view text, size_t max_me
     return members;
 }
 
+Result<std::vector<std::string_view>> scan_array(std::string_view text, size_t max_values) {
+    std::vector<std::string_view> values;
+    Scanner scanner(text, JsonDialect::lenient);
+    const auto fail = [&](const char* reason) {
+        scanner.fail(reason);
+        return scanner.error();
+    };
+    scanner.skip_space();
+    if (!scanner.take('[')) return fail("a list is expected");
+    scanner.skip_space();
+    if (!scanner.take(']')) {
+        while (true) {
+            if (values.size() == max_values) return fail("too many values");
+            scanner.skip_space();
+            const char* const value = scanner.position();
+            if (!scanner.value(kMaxJsonDepth - 1)) return scanner.error();
+            values.emplace_back(value, static_cast<size_t>(scanner.position() - value));
+            scanner.skip_space();
+            if (scanner.take(']')) break;
+            if (!scanner.take(',')) return fail("a comma or the closing bracket is expected");
+        }
+    }
+    scanner.skip_space();
+    if (!scanner.at_end()) return fail("bytes after the list");
+    return values;
+}
+
 std::optional<std::string_view> find_member(const std::vector<JsonMember>& members, std::string_view key) {
     for (auto member = members.rbegin(); member != members.rend(); ++member)
         if (member->key == key) return member->value;

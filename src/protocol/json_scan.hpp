@@ -50,6 +50,9 @@ struct JsonMember {
 /// like check_json_object does, in the lenient dialect: use that one first where strictness matters.
 Result<std::vector<JsonMember>> scan_object(std::string_view text, size_t max_members = 256);
 
+/// The values of a list, in order, as scan_object() gives those of an object.
+Result<std::vector<std::string_view>> scan_array(std::string_view text, size_t max_values);
+
 /// The value of the last member called `key` (as Python's json decides), or nothing.
 std::optional<std::string_view> find_member(const std::vector<JsonMember>& members, std::string_view key);
 

@@ -213,6 +213,15 @@ TEST(ScanObject, BoundsTheMembers) {
     EXPECT_TRUE(scan_object("{}", 0).ok());
 }
 
+TEST(ScanArray, GivesValuesInOrderWithTheirBytes) {
+    const auto values = scan_array(R"( [1, "a,]", [2], {"k": [3]} ] )", 4);
+    ASSERT_TRUE(values);
+    EXPECT_EQ(*values, (std::vector<std::string_view>{"1", R"("a,]")", "[2]", R"({"k": [3]})"}));
+    EXPECT_TRUE(scan_array("[]", 0)->empty());
+    for (const char* wrong : {"", "{}", "[", "[1", "[1,]", "[1 2]", "[1]x", "[1,2,3,4,5]"})
+        EXPECT_FALSE(scan_array(wrong, 4)) << wrong;
+}
+
 TEST(ScanObject, HasTheDepthBoundOfTheCheck) {
     EXPECT_TRUE(scan_object(nested(kMaxJsonDepth)).ok());
     EXPECT_FALSE(scan_object(nested(kMaxJsonDepth + 1)).ok());

@@ -25,6 +25,10 @@ using observe::Members;
 
 /// Kinds of refused calls in one record; there are not many more in the policy.
 constexpr size_t kMaxCalls = 100;
+/// Cells whose outputs are followed after their ends, and how many outputs they may have together.
+constexpr size_t kMaxEnded = 32;
+constexpr size_t kMaxEndedOutputs = 100'000;
+static_assert(kMaxEnded + 1 <= observe::kMaxAtOnce, "they are written together with a cell's own record");
 /// A user's name is asked for once; large directories of users answer slowly, not at length.
 constexpr size_t kMaxUserEntry = 16 * 1024;
 
@@ -46,6 +50,29 @@ std::string text_member(const std::string& object, std::string_view name) {
     const auto members = protocol::scan_object(object);
     const auto value = members ? protocol::find_member(*members, name) : std::nullopt;
     return value ? protocol::as_string(*value).value_or("") : "";
+}
+
+// W3C Trace Context, version 00: "00-<trace id>-<parent id>-<flags>", of which neither id is all zeros.
+bool is_traceparent(std::string_view text) {
+    static constexpr std::string_view kForm = "00-tttttttttttttttttttttttttttttttt-pppppppppppppppp-ff";
+    if (text.size() != kForm.size()) return false;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const bool is_digit = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
+        if (kForm[i] == '0' || kForm[i] == '-' ? text[i] != kForm[i] : !is_digit) return false;
+    }
+    const auto all_zeros = [&](size_t first, size_t count) {
+        return text.substr(first, count).find_first_not_of('0') == std::string_view::npos;
+    };
+    return !all_zeros(3, 32) && !all_zeros(36, 16);
+}
+
+// What the hash of a cell's outputs is, as members of a record.
+Members outputs_members(const Outputs& outputs, const Outputs::Hashes& hashes) {
+    Members members;
+    members.hash("outputs_sha256", hashes.plain);
+    if (hashes.obeyed) members.hash("outputs_obeyed_sha256", *hashes.obeyed);
+    if (!outputs.trouble().empty()) members.text("incomparable", outputs.trouble());
+    return members;
 }
 
 }  // namespace
@@ -107,7 +134,9 @@ void Audit::kernel_started() {
 }
 
 void Audit::kernel_stopped() {
-    trail_.note({Entry{"kernel_stop", kernel_names()}}, Barrier::cell);
+    std::vector<Entry> entries = changed_outputs();
+    entries.push_back({"kernel_stop", kernel_names()});
+    trail_.note(std::move(entries), Barrier::cell);
     trail_.checkpoint();
 }
 
@@ -118,9 +147,18 @@ Result<void> Audit::cell_begins(uint64_t id, const protocol::Request& request) {
     cell.names.integer("cell", static_cast<int64_t>(id)).text("msg_id", request.msg_id);
     cell.names.text("session", request.session).text("username", text_member(request.header, "username"));
     if (!request.subshell_id.empty()) cell.names.text("subshell", request.subshell_id);
-    Entry entry{"cell_start", cell.names};
+    if (const std::string cell_id = text_member(request.metadata, "cellId"); !cell_id.empty())
+        cell.names.text("cell_id", cell_id);
+    for (const std::string& from : {request.metadata, request.header}) {
+        const std::string traceparent = text_member(from, "traceparent");
+        if (!is_traceparent(traceparent)) continue;
+        cell.names.text("traceparent", traceparent);
+        break;
+    }
     const std::string code = text_member(request.content, "code");
-    entry.members.hash("code_sha256", observe::Sha256().of(code));
+    cell.code.hash("code_sha256", observe::Sha256().of(code));
+    Entry entry{"cell_start", cell.names};
+    entry.members.append(cell.code);
     entry.members.integer("code_bytes", static_cast<int64_t>(code.size()));
     if (config_.code == RecordedCode::full) entry.members.text("code", code, observe::kMaxCode);
     TRY(trail_.admit({entry}));
@@ -130,18 +168,22 @@ Result<void> Audit::cell_begins(uint64_t id, const protocol::Request& request) {
 }
 
 void Audit::output(uint64_t id, std::string_view msg_type, std::string_view content) {
-    static constexpr std::array<std::string_view, 6> kOutputs{
-        "stream", "display_data", "execute_result", "error", "update_display_data", "clear_output"};
-    if (std::ranges::find(kOutputs, msg_type) == kOutputs.end()) return;
+    static constexpr std::array<std::string_view, 7> kTypes{
+        "stream",       "display_data", "execute_result", "error", "update_display_data",
+        "clear_output", "comm_msg"};
+    if (std::ranges::find(kTypes, msg_type) == kTypes.end()) return;
     const std::lock_guard lock(mutex_);
-    const auto cell = cells_.find(id);
-    if (cell == cells_.end()) return;  // late output: its cell's record is written
-    ++cell->second.outputs;
-    cell->second.output_bytes += content.size();
-    cell->second.outputs_hash.add(msg_type);
-    cell->second.outputs_hash.add("\n");
-    cell->second.outputs_hash.add(content);
-    cell->second.outputs_hash.add("\n");
+    if (const auto cell = cells_.find(id); cell != cells_.end()) {
+        cell->second.outputs.add(msg_type, content, displays_);
+        if (msg_type == "comm_msg") return;
+        ++cell->second.messages;
+        cell->second.output_bytes += content.size();
+    } else if (const auto ended = std::ranges::find(ended_, id, &Ended::id); ended != ended_.end()) {
+        ended->outputs.add(msg_type, content, displays_);
+        has_late_output_ = true;
+    } else if (msg_type == "update_display_data") {
+        Outputs().add(msg_type, content, displays_);  // of a comm message or a cell that is long over
+    }
 }
 
 void Audit::cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& before,
@@ -183,12 +225,48 @@ std::string Audit::cell_ended(uint64_t id, jail::Verdict verdict) {
     if (!config_.profile.empty()) outcome.text("policy", config_.profile);
 
     Entry entry{"cell_end", cell.names};
-    entry.members.append(outcome);
-    entry.members.integer("outputs", static_cast<int64_t>(cell.outputs));
+    entry.members.append(cell.code).append(outcome);
+    entry.members.integer("outputs", static_cast<int64_t>(cell.messages));
     entry.members.integer("output_bytes", static_cast<int64_t>(cell.output_bytes));
-    entry.members.hash("outputs_sha256", cell.outputs_hash.finish());
-    if (const auto position = trail_.note({entry}, Barrier::cell)) outcome.hash("record", position->hash);
+    std::vector<Entry> entries = changed_outputs();
+    {
+        const std::lock_guard lock(mutex_);  // displays change in the loop's thread
+        const Outputs::Hashes hashes = cell.outputs.hashes();
+        entry.members.append(outputs_members(cell.outputs, hashes));
+        keep(id, std::move(cell), hashes.plain);
+    }
+    entries.push_back(std::move(entry));
+    if (const auto position = trail_.note(std::move(entries), Barrier::cell))
+        outcome.hash("record", position->hash);
     return outcome.object();
+}
+
+// Caller holds mutex_.
+void Audit::keep(uint64_t id, Cell cell, const observe::Hash& recorded) {
+    cell.names.append(cell.code);
+    ended_.push_back({id, std::move(cell.names), std::move(cell.outputs), recorded});
+    size_t outputs = 0;
+    for (const Ended& ended : ended_) outputs += ended.outputs.count();
+    while (ended_.size() > kMaxEnded || (outputs > kMaxEndedOutputs && ended_.size() > 1)) {
+        outputs -= ended_.front().outputs.count();
+        ended_.pop_front();
+    }
+}
+
+std::vector<Entry> Audit::changed_outputs() {
+    std::vector<Entry> entries;
+    const std::lock_guard lock(mutex_);
+    if (!has_late_output_ && recorded_changes_ == displays_.changes()) return entries;
+    has_late_output_ = false;
+    recorded_changes_ = displays_.changes();
+    for (Ended& ended : ended_) {
+        const Outputs::Hashes hashes = ended.outputs.hashes();
+        if (hashes.plain == ended.recorded) continue;
+        ended.recorded = hashes.plain;
+        entries.push_back({"outputs_changed", ended.names});
+        entries.back().members.append(outputs_members(ended.outputs, hashes));
+    }
+    return entries;
 }
 
 void Audit::calls_refused(uint64_t id, const std::vector<jail::Denial>& denials) {

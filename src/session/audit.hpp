@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "jail/verdict.hpp"
 #include "observe/trail.hpp"
 #include "protocol/message.hpp"
+#include "session/outputs.hpp"
 #include "session/python_env.hpp"
 
 namespace cellblock::session {
@@ -77,19 +79,34 @@ class Audit {
   private:
     struct Cell {
         observe::Members names;  // what all records of a cell begin with
+        observe::Members code;   // and what those are about that notebooks are compared with
         observe::Members usage;
         std::chrono::steady_clock::time_point began;
-        uint64_t outputs = 0;
+        uint64_t messages = 0;
         uint64_t output_bytes = 0;
-        observe::Sha256 outputs_hash;
+        Outputs outputs;
+    };
+    /// A cell whose outputs may still change: text of its threads and child processes, updates of its
+    /// displays.
+    struct Ended {
+        uint64_t id = 0;
+        observe::Members names;
+        Outputs outputs;
+        observe::Hash recorded{};
     };
     [[nodiscard]] observe::Members kernel_names() const;
     Cell take_cell(uint64_t id);
+    void keep(uint64_t id, Cell cell, const observe::Hash& recorded);
+    std::vector<observe::Entry> changed_outputs();
 
     const AuditConfig config_;
     observe::Trail trail_;
     std::mutex mutex_;
     std::map<uint64_t, Cell> cells_;  // those that run
+    std::deque<Ended> ended_;         // the newest is the last
+    Displays displays_;
+    uint64_t recorded_changes_ = 0;  // of displays_
+    bool has_late_output_ = false;
 };
 
 }  // namespace cellblock::session

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -349,6 +350,8 @@ class Session final : private WorkerListener {
     std::optional<jail::Counters> sample_counters();
 
     Publication publication_for(uint64_t parent, const std::string& msg_type, std::string content);
+    /// Until what publish_later() was given is on its way: it is part of what the cell shows.
+    void await_posted();
     void publish_later(uint64_t parent, const std::string& msg_type, std::string content);
     void note(uint64_t parent, const std::string& text);
     std::string parent_header(uint64_t id);
@@ -383,6 +386,8 @@ class Session final : private WorkerListener {
     std::unordered_map<uint64_t, Budget> budgets_;   // one for each running cell that has bounds
     std::unordered_map<uint64_t, Alarm> alarms_;     // one for each running cell
     std::unordered_map<uint64_t, Unheard> unheard_;  // by the cell that runs
+    std::atomic<uint64_t> posted_ = 0;               // messages that publish_later() was given
+    std::atomic<uint64_t> published_ = 0;            // of those
     bool debugged_ = false;                          // by a front end
 
     // Held while a worker is replaced; taken before the others.

@@ -188,8 +188,11 @@ Publication Session::publication_for(uint64_t parent, const std::string& msg_typ
 
 void Session::publish_later(uint64_t parent, const std::string& msg_type, std::string content) {
     // Through the loop, so that it takes its place behind what the worker has already said.
-    loop_.post([this, publication = publication_for(parent, msg_type, std::move(content))]() mutable {
+    ++posted_;
+    loop_.post([this, parent, publication = publication_for(parent, msg_type, std::move(content))]() mutable {
+        if (audit_) audit_->output(parent, publication.msg_type, publication.content);
         host_.publish(std::move(publication));
+        ++published_;
     });
 }
 

@@ -53,8 +53,10 @@ bool Session::admit_output(uint64_t parent, std::string_view msg_type, uint64_t 
         const std::string text =
             "cellblock: this cell's output is longer than the " + to_text(config_.output_limit) +
             " allowed; what does not fit is left out. To allow more, " + config_.raise_output_hint + "\n";
-        host_.publish(publication_for(parent, "stream",
-                                      R"({"name": "stderr", "text": )" + protocol::json_string(text) + "}"));
+        Publication publication = publication_for(
+            parent, "stream", R"({"name": "stderr", "text": )" + protocol::json_string(text) + "}");
+        if (audit_) audit_->output(parent, publication.msg_type, publication.content);
+        host_.publish(std::move(publication));
     }
     return false;
 }
