@@ -4,6 +4,13 @@
 #include "base/check.hpp"
 
 namespace cellblock::observe {
+namespace {
+
+Error refusal(Error trouble) {
+    return std::move(trouble).context("record the cell in the audit log, without which none may run");
+}
+
+}  // namespace
 
 Result<void> Trail::admit(std::vector<Entry> entries) {
     const std::lock_guard guard(mutex_);
@@ -15,7 +22,13 @@ Result<void> Trail::admit(std::vector<Entry> entries) {
         if (!is_there) keep(std::move(entries));
         return {};
     }
-    return std::move(error).context("record the cell in the audit log, without which none may run");
+    return refusal(std::move(error));
+}
+
+Result<void> Trail::permit() const {
+    const std::lock_guard guard(mutex_);
+    if (!trouble_ || options_.on_error == OnError::go_on) return {};
+    return refusal(*trouble_);
 }
 
 std::optional<Position> Trail::note(std::vector<Entry> entries, Barrier barrier) {
@@ -29,12 +42,12 @@ std::optional<Position> Trail::note(std::vector<Entry> entries, Barrier barrier)
 void Trail::checkpoint() {
     const std::lock_guard guard(mutex_);
     if (!log_) return;
-    if (const auto done = log_->checkpoint(); !done) trouble_ = done.error().sentence();
+    if (const auto done = log_->checkpoint(); !done) trouble_ = done.error();
 }
 
 std::string Trail::trouble() const {
     const std::lock_guard guard(mutex_);
-    return trouble_;
+    return trouble_ ? trouble_->sentence() : "";
 }
 
 Result<Written> Trail::write(const std::vector<Entry>& entries, Barrier barrier) {
@@ -52,14 +65,15 @@ Result<Written> Trail::write(const std::vector<Entry>& entries, Barrier barrier)
         missed_ = 0;
         return last;
     }();
-    trouble_ = !written              ? written.error().sentence()
-               : written->not_synced ? written->not_synced->sentence()
-                                     : std::string();
+    if (written)
+        trouble_ = written->not_synced;
+    else
+        trouble_ = written.error();
     return written;
 }
 
 void Trail::keep(std::vector<Entry> entries) {
-    if (late_.empty() && missed_ == 0) first_trouble_ = trouble_;
+    if (late_.empty() && missed_ == 0) first_trouble_ = trouble_ ? trouble_->sentence() : "";
     for (Entry& entry : entries)
         if (late_.size() < kMaxLate)
             late_.push_back(std::move(entry));

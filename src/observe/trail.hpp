@@ -44,6 +44,9 @@ class Trail {
 
     /// Before something happens: an error means that it must not. With OnError::go_on there is none.
     Result<void> admit(std::vector<Entry> entries);
+    /// Before something that has no record of its own: an error, as of admit(), after an attempt that failed
+    /// and until one works. Attempts nothing itself, as an empty one could not tell whether there is room.
+    [[nodiscard]] Result<void> permit() const;
     /// What has happened. The position is that of the last entry, or nothing when it is not in the log yet.
     std::optional<Position> note(std::vector<Entry> entries, Barrier barrier);
     /// Signs and syncs what there is, as far as that works.
@@ -62,7 +65,7 @@ class Trail {
     std::deque<Entry> late_;
     uint64_t missed_ = 0;
     std::string first_trouble_;  // of the gap that late_ and missed_ are about
-    std::string trouble_;
+    std::optional<Error> trouble_;
 };
 
 }  // namespace cellblock::observe

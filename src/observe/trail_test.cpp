@@ -32,8 +32,13 @@ TEST_F(TrailTest, NothingIsAdmittedWithoutItsRecord) {
     const auto admitted = trail.admit({entry(1)});
     ASSERT_FALSE(admitted);
     EXPECT_THAT(admitted.error().sentence(), HasSubstr("without which none may run"));
+    const auto permitted = trail.permit();
+    ASSERT_FALSE(permitted);
+    EXPECT_EQ(permitted.error().sentence(), admitted.error().sentence());
     mend_log();
+    EXPECT_FALSE(trail.permit()) << "nobody knows yet";
     EXPECT_TRUE(trail.admit({entry(2)}));
+    EXPECT_TRUE(trail.permit());
     EXPECT_EQ(trail.trouble(), "");
     EXPECT_EQ(count("\"number\":1,\"padding"), 0U) << "it did not happen";
     EXPECT_EQ(count("\"gap\""), 0U);
@@ -57,6 +62,7 @@ TEST_F(TrailTest, GoesOnOnlyByNameAndCountsWhatIsMissing) {
     break_log();
     Trail trail = this->trail(OnError::go_on);
     for (size_t i = 0; i < kMaxLate + 5; ++i) EXPECT_TRUE(trail.admit({entry(1)}));
+    EXPECT_TRUE(trail.permit());
     mend_log();
     EXPECT_TRUE(trail.note({entry(2)}, Barrier::cell));
     EXPECT_EQ(count("\"late\":64,\"missed\":5"), 1U);

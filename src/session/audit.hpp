@@ -61,6 +61,8 @@ class Audit {
     void kernel_stopped();
     /// An error means that the cell must not run, and says why. `id` is the request's in this session.
     Result<void> cell_begins(uint64_t id, const protocol::Request& request);
+    /// For requests without a record, which run users' code too: an error while cells could not be recorded.
+    [[nodiscard]] Result<void> permits() const { return trail_.permit(); }
     /// A message on its way into the notebook.
     void output(uint64_t id, std::string_view msg_type, std::string_view content);
     /// What is known when it has ended; `after` and `before` are the jail's counters then and at its

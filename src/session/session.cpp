@@ -47,8 +47,9 @@ bool flag(const std::vector<protocol::JsonMember>& content, std::string_view nam
 Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
     const Lane lane = request->subshell_id.empty() ? Lane::shell : Lane::subshell;
     const uint64_t id = begin_request(request, lane);
-    const bool recorded = audit_ && request->msg_type == "execute_request";
-    return recorded ? run_recorded(id, *request) : run_admitted(id);
+    if (audit_ && request->msg_type == "execute_request") return run_recorded(id, *request);
+    if (auto permitted = permit_unrecorded(); !permitted) return refuse(id, permitted.error());
+    return run_admitted(id);
 }
 
 Reply Session::run_admitted(uint64_t id) {
@@ -275,7 +276,10 @@ void Session::forward(std::shared_ptr<const protocol::Request> request, std::fun
     const uint64_t id = begin_request(request, Lane::control);
     bool taken = false;
     std::string refusal = "The Python process is being started; try again.";
-    {
+    const auto permitted = permit_unrecorded();
+    if (!permitted) {
+        refusal = permitted.error().sentence();
+    } else {
         const std::lock_guard lock(mutex_);
         const bool room = count_beside_cells() <= kMaxBesideCells;
         if (!room) refusal = "Too many control requests wait for the Python process; try again later.";
@@ -299,6 +303,7 @@ bool Session::run_beside(std::shared_ptr<const protocol::Request> request) {
         });
         if (!awaits || count_beside_cells() >= kMaxBesideCells) return false;
     }
+    if (!permit_unrecorded()) return false;  // when its turn comes, it is refused
     const uint64_t id = begin_request(std::move(request), Lane::beside);
     send_beside(id);
     return true;

@@ -282,6 +282,8 @@ class Session final : private WorkerListener {
     Session(Config config, EventLoop& loop, Host& host);
     // Steps of run_cell, in the executor's thread.
     Reply run_admitted(uint64_t id);
+    /// Completion, comm messages, debuggers: no records, but users' code.
+    Result<void> permit_unrecorded() const;
     Reply run_recorded(uint64_t id, const protocol::Request& request);
     uint64_t begin_request(std::shared_ptr<const protocol::Request> request, Lane lane);
     Result<void> ensure_worker();

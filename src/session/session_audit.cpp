@@ -28,6 +28,10 @@ Reply Session::run_recorded(uint64_t id, const protocol::Request& request) {
     return reply;
 }
 
+Result<void> Session::permit_unrecorded() const {
+    return audit_ ? audit_->permits() : Result<void>{};
+}
+
 void Session::await_posted() {
     if (posted_ == published_) return;
     auto done = std::make_shared<std::promise<void>>();

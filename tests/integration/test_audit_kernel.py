@@ -114,6 +114,44 @@ def test_code_is_recorded_only_by_name(spec, start_kernel, log):
     assert of_type(log, "cell_start")[0]["code"] == "'a line'\n'\u2028 another'"
 
 
+# Requests that have no records and run users' code: properties, __repr__, __dir__.
+UNRECORDED = [("complete_request", {"code": "x.", "cursor_pos": 2}),
+              ("inspect_request", {"code": "x", "cursor_pos": 1, "detail_level": 0})]
+
+
+def execute(kernel, code, metadata):
+    """A cell with metadata, as front ends send it."""
+    message = kernel.client.session.msg("execute_request", {"code": code, "silent": False, "store_history": True,
+                                                            "user_expressions": {}, "allow_stdin": False}, metadata=metadata)
+    kernel.client.shell_channel.send(message)
+    messages.reply_to(kernel.client, message["header"]["msg_id"])
+
+
+def test_ids_of_traces_and_cells_are_recorded_where_they_are_well_formed(spec, start_kernel, log):
+    kernel = start_kernel(audited(spec, log))
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    execute(kernel, "1", {"traceparent": trace, "cellId": "a-1"})
+    wrong = [trace.upper(), trace + "-x", trace.replace("00-", "01-", 1), trace.replace("4bf92f3577b34da6a3ce929d0e0e4736", "0" * 32),
+             trace.replace("00f067aa0ba902b7", "0" * 16), trace[:-1] + "\n", 7]
+    for other in wrong:
+        execute(kernel, "2", {"traceparent": other})
+    ends = of_type(log, "cell_end")
+    assert ends[0]["traceparent"] == trace and ends[0]["cell_id"] == "a-1"
+    assert len(ends) == 1 + len(wrong) and not any("traceparent" in end or "cell_id" in end for end in ends[1:])
+
+
+def test_outputs_that_change_after_a_cells_end_are_recorded(spec, start_kernel, log):
+    kernel = start_kernel(audited(spec, log))
+    kernel.run("from IPython.display import display\nshown = display('old', display_id=True)")
+    kernel.run("shown.update('new')")
+    kernel.shutdown()
+    changed = of_type(log, "outputs_changed")
+    jsonschema.validate(changed[0], SCHEMA)
+    ends = of_type(log, "cell_end")
+    assert [record["cell"] for record in changed] == [ends[0]["cell"]]
+    assert changed[0]["outputs_sha256"] != ends[0]["outputs_sha256"] and changed[0]["code_sha256"] == ends[0]["code_sha256"]
+
+
 def break_by_a_file(log):
     shutil.rmtree(log)
     log.write_text("")
@@ -130,8 +168,13 @@ def test_without_its_record_no_cell_runs_until_the_log_works_again(spec, start_k
     break_by_a_file(log)
     cell = kernel.run("x = 2")
     assert cell.status == "error" and "audit log" in cell.error and str(log) in cell.error
+    for msg_type, content in UNRECORDED:
+        refused = kernel.request(msg_type, content)
+        assert refused.content["status"] == "error" and "audit log" in refused.content["evalue"], msg_type
     mend_the_file(log)
     assert kernel.run("x").result == "1", "the refused cell has not run"
+    for msg_type, content in UNRECORDED:
+        assert kernel.request(msg_type, content).content["status"] == "ok"
     assert of_type(log, "records_missing")
 
 
