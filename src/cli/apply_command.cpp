@@ -59,6 +59,11 @@ Result<int> apply(const Options& options, const Context& context) {
 }  // namespace
 
 Action declare_apply(CLI::App& app, const Context& context) {
+    app.footer(
+        "Examples:\n"
+        "  cellblock apply --dry-run               what would be carried over to this directory\n"
+        "  cellblock apply results plots/a.png     these only\n"
+        "  cellblock apply --over-conflicts a.csv  also over what was changed meanwhile");
     auto options = std::make_shared<Options>();
     app.add_option("PATH", options->paths,
                    "only these files and directories; a protected file is taken only when it is named")

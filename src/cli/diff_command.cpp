@@ -148,6 +148,7 @@ Result<int> diff(const Options& options, const Context& context) {
         return 0;
     }
     auto all = nlohmann::ordered_json::array();
+    bool any = false;
     for (const changes::Set& set : sets) {
         const auto directory = open_directory(set);
         const int directory_fd = directory ? directory->get() : -1;
@@ -156,6 +157,8 @@ Result<int> diff(const Options& options, const Context& context) {
         std::vector<const Change*> list;
         for (const Change& change : set.changes())
             if (changes::is_selected(selection, change.path)) list.push_back(&change);
+        if (list.empty() && !options.paths.empty()) continue;
+        any = true;
         if (options.json)
             all.push_back(as_json(set, list, directory_fd));
         else if (options.patch)
@@ -163,6 +166,12 @@ Result<int> diff(const Options& options, const Context& context) {
         else
             print_set(set, list, directory_fd, context.out);
     }
+    if (!options.paths.empty() && !any)
+        return Error("no cell has changed " + changes::printable(options.paths.front()) +
+                     (options.paths.size() > 1 ? " or the other files named" : ""))
+            .with_remedy(
+                "What is named are files and directories; changes are chosen with --changes ID, as "
+                "\"cellblock diff --list\" shows them.");
     if (options.json)
         context.out << all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     if (sets.empty() && !options.json)
@@ -173,6 +182,11 @@ Result<int> diff(const Options& options, const Context& context) {
 }  // namespace
 
 Action declare_diff(CLI::App& app, const Context& context) {
+    app.footer(
+        "Examples:\n"
+        "  cellblock diff                          what cells have changed in this directory\n"
+        "  cellblock diff --patch results/a.csv    the lines that differ\n"
+        "  cellblock diff --list                   of all directories");
     auto options = std::make_shared<Options>();
     app.add_option("PATH", options->paths, "only these files and directories")->type_name("PATH");
     declare_changes_options(app, options->chosen);

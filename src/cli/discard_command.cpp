@@ -22,6 +22,10 @@ Result<int> discard(const ChangesOptions& options, const Context& context) {
 }  // namespace
 
 Action declare_discard(CLI::App& app, const Context& context) {
+    app.footer(
+        "Examples:\n"
+        "  cellblock discard                       of this directory\n"
+        "  cellblock discard --changes ID          as \"cellblock diff --list\" names them");
     auto options = std::make_shared<ChangesOptions>();
     declare_changes_options(app, *options);
     return [options, &context]() { return discard(*options, context); };

@@ -86,6 +86,11 @@ std::string diagnosis_text(const std::vector<Probe>& probes, const Demand& asked
         text += "A kernel with " +
                 (asked.profile.empty() ? "" : "the profile " + asked.profile + ", which means ") +
                 "--isolation " + std::string(jail::to_text(asked.level)) + " would not start here.\n";
+    if (!can_enforce(probes, asked) && asked.level == jail::Level::full &&
+        can_enforce(probes, {jail::Level::namespaced, asked.landlock, ""}))
+        text += "With --isolation namespaced" +
+                (asked.profile.empty() ? std::string() : " beside --profile " + asked.profile) +
+                " it would: the same namespaces and filters, but memory is sampled instead of limited.\n";
     return text;
 }
 

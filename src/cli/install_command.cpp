@@ -25,17 +25,25 @@ namespace fs = std::filesystem;
 /// A cold disk and a slow machine included; compiling the package takes about a second.
 constexpr std::chrono::seconds kCompileTimeout{60};
 
+constexpr const char* kDefaultName = "cellblock";
+
 struct Options {
     std::string python;
     bool user = false;
     bool sys_prefix = false;
     std::string prefix;
-    std::string name = "cellblock";
-    std::string display_name = "Python (sandboxed)";
+    std::string name = kDefaultName;
+    std::string display_name;  // empty: made of the name
     profile::Arguments profile;
     std::vector<std::string> kernel_options;    // "--memory", "4GiB", …
     std::vector<std::string> kernel_arguments;  // of --kernel-arg
 };
+
+/// Two kernels must not look the same in a front end's menu.
+std::string display_name_of(const Options& options) {
+    if (!options.display_name.empty()) return options.display_name;
+    return options.name == kDefaultName ? "Python (sandboxed)" : "Python (sandboxed, " + options.name + ")";
+}
 
 // As a shell finds a program; empty when there is none.
 std::string find_in_path(const std::string& name, const Context& context) {
@@ -118,7 +126,7 @@ Result<int> install(const Options& options, const Context& context) {
     Kernelspec kernelspec;
     kernelspec.argv = kernel_argv(options, python, context);
     TRY(check_kernel_arguments({kernelspec.argv.begin() + 2, kernelspec.argv.end()}));
-    kernelspec.display_name = options.display_name;
+    kernelspec.display_name = display_name_of(options);
     kernelspec.version = kVersion;
     kernelspec.isolation = jail::to_text(effective.options.level);
     kernelspec.python = python.interpreter;
@@ -133,7 +141,7 @@ Result<int> install(const Options& options, const Context& context) {
                 << (python.ipython_version.empty() ? "of unknown version" : python.ipython_version) << ")\n"
                 << "  profile    " << effective.profile << "\n"
                 << "  isolation  " << kernelspec.isolation << "\n"
-                << "Front ends show it as \"" << options.display_name << "\".\n";
+                << "Front ends show it as \"" << kernelspec.display_name << "\".\n";
     return 0;
 }
 
@@ -154,7 +162,7 @@ Action declare_install(CLI::App& app, const Context& context) {
         ->type_name("PATH");
     app.add_option("--name", options->name, "name of the kernelspec (default: cellblock)")->type_name("NAME");
     app.add_option("--display-name", options->display_name,
-                   "what front ends show (default: Python (sandboxed))")
+                   "what front ends show (default: Python (sandboxed), with the name where it is another)")
         ->type_name("TEXT");
 
     const std::string where = "Where, one of";

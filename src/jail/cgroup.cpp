@@ -12,6 +12,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -37,10 +38,15 @@ constexpr int kInitProcesses = 1;
 // A cgroup stays busy for a moment after its last process was reaped.
 constexpr std::chrono::milliseconds kRemoveTimeout{500};
 
-constexpr std::string_view kV1Remedy =
-    "Ask an administrator to run 'sudo cellblock delegate USER' once after each boot, or choose the "
-    "isolation level "
-    "'namespaced', where memory is sampled and not enforced by the kernel.";
+// With the program's path: sudo has a search path of its own, in which a home's or a project's bin is not.
+std::string v1_remedy() {
+    std::error_code error;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+    return "Ask an administrator to run 'sudo " + (error ? std::string("cellblock") : program.string()) +
+           " delegate USER' once after each boot, or choose the isolation level 'namespaced', where memory "
+           "is "
+           "sampled and not enforced by the kernel.";
+}
 constexpr std::string_view kV2Remedy =
     "Start the front end in a login session of systemd, whose user manager hands out cgroups (with sudo -u "
     "or su there "
@@ -202,7 +208,7 @@ class CgroupV1 final : public Cgroup {
                 host.v1_mounts.at(controller) + "/cellblock-" + std::to_string(::geteuid());
             if (::access(delegated.c_str(), W_OK | X_OK) == 0) made = make_below(delegated, name);
         }
-        if (!made) return std::move(made).error().with_remedy(std::string(kV1Remedy));
+        if (!made) return std::move(made).error().with_remedy(v1_remedy());
         out = DirectoryPtr(*std::move(made));
         return {};
     }

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <sstream>
 
 #include "base/sys.hpp"
 #include "jail/cgroup.hpp"
@@ -97,7 +99,7 @@ Probe probe_core_dumps() {
             piped ? "the host's crash handler is kept out" : "no crash handler on the host", ""};
 }
 
-Probe probe_jail(const char* name, Level level) {
+Probe probe_jail(const char* name, Level level, Access access = Access::read_only) {
     Plan plan;
     plan.level = level;
     plan.landlock = LandlockUse::optional;  // has a probe of its own
@@ -105,7 +107,7 @@ Probe probe_jail(const char* name, Level level) {
     // Every kernel shows directories, and not every host can: docs/adr/0007.
     auto directory = sys::TempDir::create("cellblock-doctor-");
     if (!directory) return failed(name, directory.error());
-    plan.mounts = {{directory->path(), "/opt/doctor"}};
+    plan.mounts = {{directory->path(), "/opt/doctor", access}};
     const auto begin = std::chrono::steady_clock::now();
     auto jail = Jail::start(plan);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
@@ -113,6 +115,18 @@ Probe probe_jail(const char* name, Level level) {
     char finding[80];
     std::snprintf(finding, sizeof finding, "made in %.1f ms; every forbidden act failed in it", took.count());
     return {name, Probe::Status::ok, finding, ""};
+}
+
+// Another sandbox of the host's is of no use to Cellblock's jails, and does no harm: said because people ask.
+Probe probe_program(const char* name, const char* program) {
+    const char* path = std::getenv("PATH");
+    std::istringstream directories(path ? path : "");
+    for (std::string directory; std::getline(directories, directory, ':');) {
+        const std::string candidate = directory + "/" + program;
+        if (directory.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0)
+            return {name, Probe::Status::ok, candidate + " (not used: the jail is Cellblock's own)", ""};
+    }
+    return {name, Probe::Status::ok, "not installed (not needed: the jail is Cellblock's own)", ""};
 }
 
 }  // namespace
@@ -136,6 +150,9 @@ std::vector<Probe> probe_host() {
             probe_filter(),
             probe_landlock(),
             probe_core_dumps(),
+            probe_program("bubblewrap", "bwrap"),
+            probe_program("gVisor", "runsc"),
+            probe_jail(kWritableDirectoryProbe, Level::namespaced, Access::copy_on_write),
             probe_jail(kNamespacedJailProbe, Level::namespaced),
             probe_jail(kFullJailProbe, Level::full)};
 }

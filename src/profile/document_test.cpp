@@ -39,10 +39,15 @@ TEST_P(Refused, WithPlaceAndReason) {
 // clang-format off
 INSTANTIATE_TEST_SUITE_P(Documents, Refused, testing::Values(
     // Not TOML.
-    Case{"[limits", "1:8", ""},
-    Case{"[limits]\nmemory = \n", "2:10", ""},
-    Case{"[limits]\nmemory = \"1GiB\"\nmemory = \"2GiB\"\n", "3:10", "redefine"},
-    Case{"[limits]\n[limits]\n", "2:1", "redefine"},
+    Case{"[limits", "1:8", "the name of a section stands in brackets, as in [limits]"},
+    Case{"[limits]\nmemory = \n", "2:10", "the value is missing"},
+    Case{"[limits]\nmemory = \"1GiB\"\nmemory = \"2GiB\"\n", "3:10", "this was already said further up (key-value pair: cannot redefine existing string 'memory')"},
+    Case{"[limits]\n[limits]\n", "2:1", "this was already said further up"},
+    Case{"[limits]\nmemory = 2GiB\n", "2:11", "texts stand in quotes, as in memory = \"2GiB\""},
+    Case{"[limits]\nmemory = \"2GiB\n", "2:15", "its closing quote is missing"},
+    Case{"[limits]\nmemory \"2GiB\"\n", "2:8", "after a key come \"=\" and its value"},
+    Case{"[isolation]\nlevel = full\n", "2:10", "a text stands in quotes, as in level = \"full\""},
+    Case{"[limits]\nprocesses = 064\n", "2:16", "a number does not begin with 0"},
     Case{"\n\n\x01", "3:1", ""},
     // Unknown keys.
     Case{"[limits]\nmemroy = \"1GiB\"\n", "2:1", "there is no key limits.memroy. Did you mean limits.memory?"},

@@ -96,6 +96,7 @@ class State {
         profile_ = kDefaultProfile;
         origins_.assign(settings().size(), std::string(kDefaultProfile));
         asked_.assign(settings().size(), false);
+        bounds_.assign(settings().size(), "");
     }
 
     void set(const Setting& setting, const std::string& text, const std::string& origin) {
@@ -109,7 +110,7 @@ class State {
     /// As far as it tightens. What it does not is noted: somebody believes that it holds.
     void tighten_by(const Entry& entry) {
         const auto [wanted, before, after] = meet(entry);
-        if (after != before) origins_[place(*entry.setting)] = entry.place;
+        if (after != before) bound(*entry.setting, entry.place, entry.place);
         if (after != wanted)
             notes_.push_back(entry.place + ": " + std::string(entry.setting->key) + " = " + wanted +
                              " is not obeyed: projects and notebooks can only tighten, and " + after +
@@ -120,7 +121,7 @@ class State {
         const std::string origin = origins_[place(*ceiling.setting)];
         const auto [most, before, after] = meet(ceiling);
         if (after == before) return;
-        origins_[place(*ceiling.setting)] = "ceiling in " + ceiling.place;
+        bound(*ceiling.setting, "ceiling in " + ceiling.place, "the ceiling in " + ceiling.place);
         if (asked_[place(*ceiling.setting)])
             notes_.push_back(origin + ": " + std::string(ceiling.setting->key) + " = " + before +
                              " is not obeyed: the system's ceiling is " + most + " (" + ceiling.place + ")");
@@ -133,6 +134,11 @@ class State {
         for (const Setting& setting : settings())
             effective.lines.push_back({&setting, value_of(setting, options_), origins_[place(setting)]});
         effective.options = std::move(options_);
+        for (const Setting& setting : settings())
+            if (const std::string& where = bounds_[place(setting)]; !where.empty())
+                effective.options.bounds.push_back(
+                    {std::string(setting.flag),
+                     std::string(setting.key) + " in " + printable_sentence(where)});
         effective.profile = std::move(profile_);
         // Names and values of strangers are quoted in them, and they go to terminals, logs and banners.
         for (const std::string& note : notes_) effective.notes.push_back(printable_sentence(note));
@@ -155,10 +161,16 @@ class State {
         return {value_of(*entry.setting, other), before, value_of(*entry.setting, options_)};
     }
 
+    void bound(const Setting& setting, const std::string& origin, const std::string& where) {
+        origins_[place(setting)] = origin;
+        bounds_[place(setting)] = where;
+    }
+
     LaunchOptions options_;
     std::string profile_;
     std::vector<std::string> origins_;
-    std::vector<bool> asked_;  // by somebody, not only by default
+    std::vector<bool> asked_;          // by somebody, not only by default
+    std::vector<std::string> bounds_;  // where a bound was said; empty: it can be raised
     std::vector<std::string> notes_;
 };
 

@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/bytes.hpp"
@@ -25,6 +26,41 @@ std::string quoted(std::string_view text) {
     std::ranges::replace_if(
         shown, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
     return shown;
+}
+
+struct Mistake {
+    std::string_view what;   ///< in the parser's description: what was being read …
+    std::string_view found;  ///< … and what was the matter; empty: anything
+    std::string_view sentence;
+};
+
+// What people write wrong, the first that fits. The parser's own words follow in parentheses: they are exact.
+// clang-format off
+constexpr std::array kMistakes{
+    Mistake{"string",         "control character", "a text ends on the line where it begins; its closing quote is missing"},
+    Mistake{"string",         "end-of-file",       "the closing quote of a text is missing"},
+    Mistake{"string",         "escape",            "a backslash in quotes begins an escape; write two of them, or use single quotes"},
+    Mistake{"",               "cannot redefine",   "this was already said further up"},
+    Mistake{"key-value pair", "expected '='",      "after a key come \"=\" and its value"},
+    Mistake{"key-value pair", "expected value",    "the value is missing"},
+    Mistake{"table header",   "",                  "the name of a section stands in brackets, as in [limits]"},
+    Mistake{"array",          "",                  "a list has commas between its values and \"]\" at its end"},
+    Mistake{"leading zeroes", "",                  "a number does not begin with 0"},
+    Mistake{"integer",        "",                  "this is neither a number nor a text; texts stand in quotes, as in memory = \"2GiB\""},
+    Mistake{"floating-point", "",                  "this is neither a number nor a text; texts stand in quotes, as in memory = \"2GiB\""},
+    Mistake{"boolean",        "",                  "a text stands in quotes, as in level = \"full\""},
+    Mistake{"parsing value",  "",                  "this is no value; texts stand in straight quotes, as in memory = \"2GiB\""},
+};
+// clang-format on
+
+std::string explained(std::string_view description) {
+    constexpr std::string_view kPrefix = "Error while parsing ";
+    const auto has = [&](std::string_view part) { return description.find(part) != std::string_view::npos; };
+    const auto* mistake = std::ranges::find_if(
+        kMistakes, [&](const Mistake& known) { return has(known.what) && has(known.found); });
+    if (mistake == kMistakes.end()) return quoted(description);
+    const size_t skipped = description.starts_with(kPrefix) ? kPrefix.size() : 0;
+    return std::string(mistake->sentence) + " (" + quoted(description.substr(skipped)) + ")";
 }
 
 /// Dotted keys nest as deep as a line is long, and the parser recurses for each level: so lines are bounded
@@ -99,7 +135,7 @@ Result<Node> parse_toml(const std::string& text, const std::string& name) {
     const toml::parse_result parsed = toml::parse(text);
     if (!parsed)
         return Error("read " + place_of(name, parsed.error().source().begin) + ": " +
-                     quoted(parsed.error().description()))
+                     explained(parsed.error().description()))
             .with_remedy("Profiles are written in TOML; docs/profiles.md has examples.");
     return convert(parsed.table(), name, 0);
 }

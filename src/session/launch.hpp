@@ -34,6 +34,12 @@ inline constexpr std::chrono::milliseconds kDefaultWallTime{std::chrono::hours(1
 /// What one cell may show by default: a 50 MiB image fits, in base64; much more is hard on a browser.
 inline constexpr Bytes kDefaultOutputLimit = 80_MiB;
 
+/// A value that whoever starts the kernel cannot raise.
+struct Bound {
+    std::string flag;   ///< of the setting: "--memory"
+    std::string where;  ///< "limits.memory in /project/cellblock.toml:3:10"
+};
+
 struct LaunchOptions {
     std::string python;  ///< path of the environment's interpreter
     jail::Level level = jail::Level::full;
@@ -50,9 +56,13 @@ struct LaunchOptions {
     std::vector<std::string> set_variables;     ///< "NAME=value"
     std::vector<std::string> worker_arguments;  ///< passed to IPython's configuration
     AuditOptions audit;
+    std::vector<Bound> bounds;   ///< by projects, notebooks and the system's ceilings
     std::string worker_package;  ///< directory; empty: beside this binary
     std::string worker_digest;   ///< empty: of this build
 };
+
+/// How a person allows more of a limit: "reinstall the kernel with a larger --memory", or what bounds it.
+std::string raise_hint(const LaunchOptions& options, std::string_view flag);
 
 /// Resolves the environment, checks paths, builds the configuration. Starts nothing.
 Result<Config> make_config(const LaunchOptions& options);

@@ -185,11 +185,12 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     tell_what_was_refused(id);
     tell_what_was_changed(id);
     tell_how_to_write(id, ending);
+    tell_hint(id, ending);
 
     if (refused_forks > 0)
         note(id, "the limit of " + std::to_string(config_.plan.limits.processes) +
                      " processes and threads was reached; " + std::to_string(refused_forks) +
-                     " were refused");
+                     " were refused. To allow more, " + config_.raise_processes_hint);
     if (evidence.replied && evidence.oom_kills > 0)
         note(id, std::to_string(evidence.oom_kills) +
                      " child process(es) were stopped because the cell reached its " +

@@ -84,6 +84,7 @@ struct Config {
     std::string raise_memory_hint;
     std::string raise_wall_time_hint;
     std::string raise_cpu_time_hint;
+    std::string raise_processes_hint;
     std::string raise_output_hint;
 };
 
@@ -366,6 +367,7 @@ class Session final : private WorkerListener {
     void note_begin(uint64_t id);
     void tell_what_was_changed(uint64_t id);
     void tell_how_to_write(uint64_t id, const Ending& ending);
+    void tell_hint(uint64_t id, const Ending& ending);
 
     void on_frame(Worker& worker, protocol::UpFrame frame) override;
     void on_text(Worker& worker, Stream stream, std::string text) override;

@@ -163,3 +163,27 @@ def test_the_notebooks_directory_may_be_private(spec, installation, tmp_path, mo
     NotebookClient(notebook, kernel_name="cellblock", resources={"metadata": {"path": str(place)}}).execute()
     shown = mode == 0o755 or os.geteuid() != 0
     assert notebook.cells[0].outputs[0]["data"]["text/plain"] == ("'a,b'" if shown else "'/home/cell'")
+
+
+def test_two_kernels_do_not_look_the_same_in_a_menu(installation, tmp_path):
+    installation.install(tmp_path, "cellblock")
+    installation.install(tmp_path, "big")
+    assert [json.loads((tmp_path / "share/jupyter/kernels" / name / "kernel.json").read_text())["display_name"]
+            for name in ("cellblock", "big")] == ["Python (sandboxed)", "Python (sandboxed, big)"]
+
+
+def test_changes_of_a_name_that_nobody_has_changed_are_an_error(installation, tmp_path):
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    for arguments in (["nope"], ["nope", "--json"], ["--changes", "nope"], ["--changes", "nope", "--json"]):
+        done = installation.run("diff", *arguments, cwd=tmp_path, env=environment)
+        assert "nope" in one_sentence(done, 1) and done.stdout == "", done
+    for command in ("diff", "apply", "discard"):
+        assert f"Examples:\n  cellblock {command}" in installation.run(command, "--help").stdout
+
+
+def test_doctor_tries_directories_that_cells_write_to_and_names_other_sandboxes(installation):
+    probes = {probe["name"]: probe for probe in installation.doctor()["probes"]}
+    assert probes["directory that cells may write (cow, rw)"]["status"] == "ok"
+    for name, program in (("bubblewrap", "bwrap"), ("gVisor", "runsc")):
+        assert probes[name]["status"] == "ok"
+        assert (shutil.which(program) or "not installed") in probes[name]["finding"]

@@ -61,6 +61,15 @@ def test_a_project_cannot_loosen_the_memory_limit(spec, start_kernel, project):
     assert "limits.memory = 64GiB is not obeyed" in kernel.stderr()
 
 
+def test_who_set_the_limit_is_named_when_it_is_hit(spec, start_kernel, project):
+    """Reinstalling the kernel with more would be in vain."""
+    (project / "cellblock.toml").write_text('[limits]\nwall_time = "500ms"\n')
+    cell = start_kernel(with_arguments(spec, "--wall-time=10m"), cwd=project).run("import time; time.sleep(60)")
+    assert cell.ename == "WallTimeExceeded", cell
+    assert f"To allow more, change limits.wall_time in {project}/cellblock.toml:2:13" in cell.error, cell
+    assert "reinstall" not in cell.error
+
+
 def test_a_notebook_tightens_and_cannot_loosen(spec, start_kernel, project):
     settings = {"limits": {"memory": "300MiB", "processes": 100000}}
     (project / "a.ipynb").write_text(json.dumps({"cells": [], "metadata": {"cellblock": settings}, "nbformat": 4,

@@ -167,6 +167,9 @@ class ZMQInteractiveShell(Routed, InteractiveShell):
 
         exit_code = system(self.var_expand(cmd, depth=1))
         self.user_ns["_exit_code"] = exit_code
+        if exit_code != 0 and _installs_packages(cmd):
+            print("cellblock: packages cannot be installed by a cell: it has no network, and its environment is read-only. "
+                  f"Install them outside, into {sys.prefix}, and restart the kernel", file=sys.stderr)
         if getattr(self, "system_raise_on_error", False) and exit_code != 0:
             from subprocess import CalledProcessError
 
@@ -186,6 +189,14 @@ class ZMQInteractiveShell(Routed, InteractiveShell):
     @parent_header.setter
     def parent_header(self, message):
         self.set_parent(message)
+
+
+def _installs_packages(command):
+    """Whether it was for the jail that it failed, as far as a command line tells."""
+    import re
+
+    return re.search(r"\b(pip\d?|pip3\.\d+|uv|conda|mamba|micromamba)['\"]?\s(.*\s)?(install|download|add|update|upgrade)\b",
+                     command) is not None
 
 
 class _Nothing:

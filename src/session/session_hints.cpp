@@ -1,0 +1,16 @@
+// What a cell is told when an error that comes from the jail ended it. In executors' threads.
+#include "session/hints.hpp"
+#include "session/session.hpp"
+
+namespace cellblock::session {
+
+void Session::tell_hint(uint64_t id, const Ending& ending) {
+    // An error that the cell handled is none of ours.
+    if (!ending.reply || ending.reply->status != protocol::ReplyStatus::error) return;
+    const std::string hint = hint_for(
+        ending.reply->content, {static_cast<uint64_t>(config_.plan.limits.processes),
+                                config_.raise_processes_hint, config_.plan.level == jail::Level::full});
+    if (!hint.empty()) note(id, hint);
+}
+
+}  // namespace cellblock::session

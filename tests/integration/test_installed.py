@@ -1,0 +1,25 @@
+"""`cmake --install` puts everything where the binary finds it: a kernel runs from there, with nothing of the build."""
+
+import subprocess
+
+import pytest
+
+from support.installation import ROOT, Installation
+
+pytestmark = pytest.mark.cellblock_only
+
+
+def test_a_kernel_runs_from_an_installed_prefix(installation, start_kernel, tmp_path):
+    prefix = tmp_path / "prefix"
+    done = subprocess.run(["cmake", "--install", ROOT / "build" / "release", "--prefix", prefix], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    installed = Installation(prefix / "bin" / "cellblock", installation.python)
+    assert {path.name for path in prefix.iterdir()} == {"bin", "lib"}
+    assert not list(prefix.rglob("__pycache__"))
+    probes = {probe["name"]: probe for probe in installed.doctor()["probes"]}
+    assert str(prefix / "lib" / "cellblock") in probes["installation"]["finding"]
+    assert "[limits]" in installed.run("profile", "--print", "strict").stdout
+    kernel = start_kernel(installed.install(tmp_path / "kernels", "from-prefix"))
+    assert str(prefix / "lib/cellblock/cellblock_worker") in kernel.run(
+        "import sys; sys.modules['cellblock_worker.main'].__file__").result
