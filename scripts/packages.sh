@@ -16,3 +16,5 @@ TEST_PACKAGES=(
 # Node runs VS Code's client library. It may come from elsewhere, with an npm that excludes Debian's.
 command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)
 
+# A host with systemd and cgroup version 2, emulated.
+RIG_PACKAGES=(qemu-system-x86 mmdebstrap uidmap kmod cpio e2fsprogs zstd xz-utils)

@@ -38,6 +38,8 @@ SUITES = (
     pytest_suite("adversarial", "cells that attack, as root and as an ordinary user", "release", "kernelspec"),
     pytest_suite("soak", "restarts, lost interpreters and hit limits by the hundred, and what is left of them", "release",
                  "kernelspec", only_named="it takes some ten minutes"),
+    pytest_suite("rig", "hosts that this one is not: systemd, cgroup version 2, and with something missing (QEMU)",
+                 "rig", "dev", "release", only_named="up to ten minutes of emulation"),
     Suite("fuzz", "libFuzzer on every parser of foreign bytes; FUZZ_SECONDS=N searches anew for so long",
           ("packages", "fuzz"),
           ("ctest", "--test-dir", "build/fuzz", "-R", r"^fuzz\.", "-j2", "--output-on-failure", "--output-junit",
@@ -45,7 +47,7 @@ SUITES = (
 )
 
 # In this order, because later ones use earlier ones.
-NEEDS = ("packages", "venv", "dev-configured", "dev", "release", "kernelspec", "fuzz")
+NEEDS = ("packages", "rig", "venv", "dev-configured", "dev", "release", "kernelspec", "fuzz")
 
 
 def by_name(name):

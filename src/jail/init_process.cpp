@@ -40,6 +40,30 @@ Result<UniqueFd> above_standard_streams(UniqueFd fd) {
     return sys::duplicate(fd.get());
 }
 
+/// One message that is there already, and the descriptors that came along. The size, or -1 with errno.
+ssize_t receive_note(int socket, Note& note, std::vector<UniqueFd>& descriptors) {
+    iovec data{&note, sizeof note};
+    alignas(cmsghdr) char control[CMSG_SPACE(kMaxMounts * sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    ssize_t n;
+    do n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return n;
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        for (size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            descriptors.emplace_back(fd);
+        }
+    }
+    return n;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<InitProcess>> InitProcess::clone(ChildPlan& plan, int cgroup_fd) {
@@ -124,24 +148,8 @@ Result<std::vector<UniqueFd>> InitProcess::receive_descriptors(size_t count) {
     while (ready < 0 && errno == EINTR);
     if (fds[0].revents == 0) return Error("take descriptors of the jail over: none came");
     Note note;
-    iovec data{&note, sizeof note};
-    alignas(cmsghdr) char control[CMSG_SPACE(kMaxMounts * sizeof(int))];
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    ssize_t n;
-    do n = ::recvmsg(control_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) return errno_error("take descriptors of the jail over");
-    if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
-        header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-        for (size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-            descriptors.emplace_back(fd);
-        }
+    if (receive_note(control_.get(), note, descriptors) < 0)
+        return errno_error("take descriptors of the jail over");
     if (descriptors.size() != count)
         return std::move(Error("take descriptors of the jail over: " + std::to_string(descriptors.size()) +
                                " of " + std::to_string(count) + " descriptors came"))
@@ -200,23 +208,10 @@ Result<InitProcess::Answer> InitProcess::ask(const Request& request, std::string
 
 InitProcess::Received InitProcess::receive(Answer& out, std::chrono::milliseconds timeout) {
     if (!wait_readable(control_.get(), timeout)) return Received::nothing;
-    iovec data{&out.note, sizeof out.note};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    ssize_t n;
-    do n = ::recvmsg(control_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
+    std::vector<UniqueFd> descriptors;
+    const ssize_t n = receive_note(control_.get(), out.note, descriptors);
     if (n < 0 && errno == EAGAIN) return Received::nothing;
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); n > 0 && header; header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-        out.descriptor.reset(fd);
-    }
+    if (!descriptors.empty()) out.descriptor = std::move(descriptors.front());
     // A message of another size is not ours: treat it as the end of a pid 1 that lost its mind.
     if (n != static_cast<ssize_t>(sizeof out.note)) return Received::end;
     return Received::note;

@@ -1,0 +1,60 @@
+"""What the rig is given: binaries, the tests' support, and a Python environment with IPython and a client."""
+
+import re
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from support.installation import ROOT
+
+# What the checks import; the rest follows from what these need.
+WANTED = ("ipython", "jupyter_client", "psutil", "pytest", "pytest-timeout", "ipykernel")
+LEFT_OUT = {"debugpy"}  # large, and not needed to start
+
+
+def make_bundle(directory):
+    """The layout of a checkout after ./test, below `directory`/cellblock."""
+    checkout = directory / "cellblock"
+    release = ROOT / "build" / "release"
+    (checkout / "build" / "release" / "bin").mkdir(parents=True)
+    shutil.copy2(release / "bin" / "cellblock", checkout / "build" / "release" / "bin")
+    shutil.copytree(release / "lib", checkout / "build" / "release" / "lib")
+    (checkout / "build" / "dev" / "bin").mkdir(parents=True)
+    shutil.copy2(ROOT / "build" / "dev" / "bin" / "jail_test", checkout / "build" / "dev" / "bin")
+    shutil.copytree(ROOT / "tests", checkout / "tests",
+                    ignore=shutil.ignore_patterns("__pycache__", "corpus", "node", ".pytest_cache", "differential"))
+    make_environment(checkout / ".venv")
+    return checkout
+
+
+def make_environment(directory):
+    """A venv of the system's Python, which the rig has in the same version: it is the same Debian release."""
+    packages = directory / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    packages.mkdir(parents=True)
+    (directory / "bin").mkdir()
+    for name in ("python", "python3"):
+        (directory / "bin" / name).symlink_to("/usr/bin/python3")
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", directory)
+    for distribution in _closure():
+        for file in distribution.files or ():
+            source = Path(distribution.locate_file(file))
+            if file.parts[0] == ".." or "__pycache__" in file.parts or not source.is_file():
+                continue
+            target = packages / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def _closure():
+    found, waiting = {}, list(WANTED)
+    while waiting:
+        name = re.split(r"[ ;<>=!~\[(]", waiting.pop(), maxsplit=1)[0].lower().replace("_", "-")
+        if name in found or name in LEFT_OUT:
+            continue
+        try:
+            found[name] = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue  # for another Python or system
+        waiting += [need for need in found[name].requires or () if "extra ==" not in need]
+    return found.values()
