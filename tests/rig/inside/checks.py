@@ -113,7 +113,7 @@ class TestNoLandlock:
 
     def test_doctor_names_it(self, installation):
         probes = {probe["name"]: probe for probe in installation.doctor(timeout=ANSWER_SECONDS)["probes"]}
-        assert probes["landlock"]["status"] != "ok" and probes["landlock"]["remedy"]
+        assert probes["Landlock"]["status"] != "ok" and probes["Landlock"]["remedy"]
 
 
 class TestNoMemoryController:
