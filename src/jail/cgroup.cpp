@@ -33,8 +33,7 @@ constexpr uint64_t kTcpShare = 4;
 constexpr const char* kTcpLimit = "memory.kmem.tcp.limit_in_bytes";
 // Ends the name of the leaf in which the kernel process itself stands (version 2).
 constexpr std::string_view kOwnLeaf = "-kernel";
-// pid 1 is not the user's.
-constexpr int kInitProcesses = 1;
+constexpr int kInitProcesses = 1;  // pid 1 is not the user's
 // A cgroup stays busy for a moment after its last process was reaped.
 constexpr std::chrono::milliseconds kRemoveTimeout{500};
 
@@ -43,16 +42,14 @@ std::string v1_remedy() {
     std::error_code error;
     const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
     return "Ask an administrator to run 'sudo " + (error ? std::string("cellblock") : program.string()) +
-           " delegate USER' once after each boot, or choose the isolation level 'namespaced', where memory "
-           "is "
-           "sampled and not enforced by the kernel.";
+           " delegate USER' once after each boot, or choose the isolation level 'namespaced', where "
+           "memory is sampled and not enforced by the kernel.";
 }
 constexpr std::string_view kV2Remedy =
     "Start the front end in a login session of systemd, whose user manager hands out cgroups (with sudo -u "
-    "or su there "
-    "is none: use 'machinectl shell USER@' or ssh), or choose the isolation level 'namespaced', where memory "
-    "is "
-    "sampled and not enforced by the kernel.";
+    "or "
+    "su there is none: use 'machinectl shell USER@' or ssh), or choose the isolation level 'namespaced', "
+    "where memory is sampled and not enforced by the kernel.";
 
 std::optional<int64_t> to_number(std::string_view text) {
     int64_t value = 0;

@@ -134,7 +134,7 @@ TEST(Cgroups, WithoutDelegationTheErrorNamesTheRemedy) {
         for (const Probe& probe : probe_host())
             if (probe.finding.find("4294967295") != std::string::npos) std::_Exit(6);
         const std::string& remedy = cgroup.error().remedy();
-        const bool named = remedy.find("cellblock delegate") != std::string::npos ||      // version 1
+        const bool named = remedy.find(" delegate USER") != std::string::npos ||          // version 1
                            remedy.find("login session of systemd") != std::string::npos;  // version 2
         std::_Exit(named && remedy.find("namespaced") != std::string::npos ? 0 : 5);
     }

@@ -182,10 +182,10 @@ TEST_F(Layers, CeilingsHoldWhoeverAsks) {
     EXPECT_THAT(origin("limits.memory"), HasSubstr("ceiling in " + at("etc/cellblock.toml")));
     EXPECT_THAT(resolved().notes, IsEmpty());  // nobody asked for the default
     // Reinstalling with more would be in vain, so that is not what a cell at its limit is told.
-    EXPECT_EQ(session::raise_hint(resolved().options, "--memory"),
+    EXPECT_EQ(session::how_to_raise(resolved().options.bounds, "--memory"),
               "change limits.memory in the ceiling in " + at("etc/cellblock.toml") +
                   ":2:10, which holds whatever the kernel is installed with");
-    EXPECT_EQ(session::raise_hint(resolved().options, "--wall-time"),
+    EXPECT_EQ(session::how_to_raise(resolved().options.bounds, "--wall-time"),
               "reinstall the kernel with a larger --wall-time");
     user("limits.memory = \"8GiB\"\n");
     EXPECT_EQ(value("limits.memory"), "1GiB");

@@ -115,10 +115,9 @@ std::string_view to_text(NotebookDir choice) {
     UNREACHABLE();
 }
 
-std::string raise_hint(const LaunchOptions& options, std::string_view flag) {
-    const auto bound =
-        std::ranges::find_if(options.bounds, [&](const Bound& known) { return known.flag == flag; });
-    if (bound == options.bounds.end()) return "reinstall the kernel with a larger " + std::string(flag);
+std::string how_to_raise(std::span<const Bound> bounds, std::string_view flag) {
+    const auto bound = std::ranges::find_if(bounds, [&](const Bound& known) { return known.flag == flag; });
+    if (bound == bounds.end()) return "reinstall the kernel with a larger " + std::string(flag);
     // Reinstalling would be in vain.
     return "change " + bound->where + ", which holds whatever the kernel is installed with";
 }
@@ -233,11 +232,9 @@ Result<Config> make_config(const LaunchOptions& options) {
     config.cpu_time = options.cpu_time;
     config.background = options.background;
     config.output_limit = options.output_limit;
-    config.raise_output_hint = raise_hint(options, "--output-limit");
-    config.raise_memory_hint = raise_hint(options, "--memory");
-    config.raise_wall_time_hint = raise_hint(options, "--wall-time");
-    config.raise_cpu_time_hint = raise_hint(options, "--cpu-time");
-    config.raise_processes_hint = raise_hint(options, "--processes");
+    config.how_to_raise = [bounds = options.bounds](std::string_view option) {
+        return how_to_raise(bounds, option);
+    };
     config.plan.level = options.level;
     config.plan.limits = options.limits;
     config.plan.limits.soft_memory = {options.limits.memory.count / 100 *

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <chrono>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
 #include "jail/jail.hpp"
-#include "session/session.hpp"
+#include "session/config.hpp"
 
 namespace cellblock::session {
 
@@ -62,7 +64,7 @@ struct LaunchOptions {
 };
 
 /// How a person allows more of a limit: "reinstall the kernel with a larger --memory", or what bounds it.
-std::string raise_hint(const LaunchOptions& options, std::string_view flag);
+std::string how_to_raise(std::span<const Bound> bounds, std::string_view flag);
 
 /// Resolves the environment, checks paths, builds the configuration. Starts nothing.
 Result<Config> make_config(const LaunchOptions& options);

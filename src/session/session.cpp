@@ -190,7 +190,7 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     if (refused_forks > 0)
         note(id, "the limit of " + std::to_string(config_.plan.limits.processes) +
                      " processes and threads was reached; " + std::to_string(refused_forks) +
-                     " were refused. To allow more, " + config_.raise_processes_hint);
+                     " were refused. To allow more, " + config_.how_to_raise("--processes"));
     if (evidence.replied && evidence.oom_kills > 0)
         note(id, std::to_string(evidence.oom_kills) +
                      " child process(es) were stopped because the cell reached its " +
@@ -223,9 +223,9 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     facts.memory_peak = after.memory_peak;
     facts.exit = ending.loss.exit;
     facts.violation = ending.loss.violation;
-    facts.raise_memory_hint = config_.raise_memory_hint;
-    facts.raise_wall_time_hint = config_.raise_wall_time_hint;
-    facts.raise_cpu_time_hint = config_.raise_cpu_time_hint;
+    facts.raise_memory_hint = config_.how_to_raise("--memory");
+    facts.raise_wall_time_hint = config_.how_to_raise("--wall-time");
+    facts.raise_cpu_time_hint = config_.how_to_raise("--cpu-time");
     facts.worker_lost = !evidence.replied;
     facts.bystander = ending.loss.culprit != 0 && ending.loss.culprit != id;
     if (!evidence.replied) {

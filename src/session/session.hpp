@@ -27,6 +27,7 @@
 #include "session/audit.hpp"
 #include "session/background.hpp"
 #include "session/changed_files.hpp"
+#include "session/config.hpp"
 #include "session/explain.hpp"
 #include "session/worker.hpp"
 
@@ -57,36 +58,6 @@ inline constexpr std::chrono::milliseconds kInterruptPatience{1000};
 /// So many more interrupts after that note, none later than the window after the one before, stop the worker.
 inline constexpr int kInterruptsToStop = 2;
 inline constexpr std::chrono::seconds kInterruptWindow{10};
-
-struct Config {
-    /// Makes jails; another backend, or a test's, stands in here.
-    std::function<Result<std::unique_ptr<jail::Jail>>(const jail::Plan&)> start_jail = jail::Jail::start;
-    jail::Plan plan;
-    jail::Command command;  ///< descriptors are filled in by the session
-    std::string worker_digest;
-    /// Zero: no limit. While a cell waits for input() only the CPU time that it uses all the same counts.
-    std::chrono::milliseconds wall_time{0};
-    /// CPU time of a cell and of everything that runs in the jail beside it. Zero: no limit.
-    std::chrono::milliseconds cpu_time{0};
-    /// What becomes of processes that outlive their cell.
-    Background background = Background::keep;
-    /// From the interrupt at one of these limits to the kill.
-    std::chrono::milliseconds wall_time_grace{2000};
-    /// What one cell may put into the notebook, so that front ends can still show it. Zero: no limit.
-    Bytes output_limit{0};
-    /// Where what cells write beside the notebook is kept; needs a copy_on_write mount in the plan.
-    std::optional<ChangedFiles::Options> changed_files;
-    /// What to do when a cell cannot write beside the notebook; empty: it can, or there is nothing to do.
-    std::string write_beside_hint;
-    /// Nothing: no audit log is written.
-    std::optional<AuditConfig> audit;
-    /// How a person raises a limit, e.g. "start the kernel with --memory 4GiB".
-    std::string raise_memory_hint;
-    std::string raise_wall_time_hint;
-    std::string raise_cpu_time_hint;
-    std::string raise_processes_hint;
-    std::string raise_output_hint;
-};
 
 /// The end of a request. `content` is the content of the Jupyter reply.
 struct Reply {

@@ -98,7 +98,7 @@ void Session::tell_of_memory(uint64_t id, int64_t in_use) {
         text_of(in_use) + " of the " + to_text(config_.plan.limits.memory) +
         " of memory allowed are in use. Variables are kept; at the limit itself the Python "
         "process would be stopped. To allow more, " +
-        config_.raise_memory_hint;
+        config_.how_to_raise("--memory");
     const std::lock_guard lock(mutex_);
     const auto pending = pending_.find(id);
     if (pending == pending_.end() || !pending->second.runs() || state_ != WorkerState::ready) return;
@@ -114,7 +114,7 @@ void Session::tell_of_refused_memory(uint64_t id, const jail::MemoryRefusals& re
              text_of(static_cast<int64_t>(refusals.largest)) + " of memory at once " +
              (refusals.count == 1 ? "was" : "were") + " refused: with it, more than " +
              to_text(config_.plan.limits.soft_memory) + " of the " + to_text(config_.plan.limits.memory) +
-             " allowed would be in use. To allow more, " + config_.raise_memory_hint);
+             " allowed would be in use. To allow more, " + config_.how_to_raise("--memory"));
 }
 
 nanoseconds Session::check_cpu_time() {

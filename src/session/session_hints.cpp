@@ -7,9 +7,10 @@ namespace cellblock::session {
 void Session::tell_hint(uint64_t id, const Ending& ending) {
     // An error that the cell handled is none of ours.
     if (!ending.reply || ending.reply->status != protocol::ReplyStatus::error) return;
-    const std::string hint = hint_for(
-        ending.reply->content, {static_cast<uint64_t>(config_.plan.limits.processes),
-                                config_.raise_processes_hint, config_.plan.level == jail::Level::full});
+    const std::string hint =
+        hint_for(ending.reply->content,
+                 {static_cast<uint64_t>(config_.plan.limits.processes), config_.how_to_raise("--processes"),
+                  config_.plan.level == jail::Level::full});
     if (!hint.empty()) note(id, hint);
 }
 

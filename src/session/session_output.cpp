@@ -50,9 +50,10 @@ bool Session::admit_output(uint64_t parent, std::string_view msg_type, uint64_t 
         output.left_out += size;
     }
     if (first) {
-        const std::string text =
-            "cellblock: this cell's output is longer than the " + to_text(config_.output_limit) +
-            " allowed; what does not fit is left out. To allow more, " + config_.raise_output_hint + "\n";
+        const std::string text = "cellblock: this cell's output is longer than the " +
+                                 to_text(config_.output_limit) +
+                                 " allowed; what does not fit is left out. To allow more, " +
+                                 config_.how_to_raise("--output-limit") + "\n";
         Publication publication = publication_for(
             parent, "stream", R"({"name": "stderr", "text": )" + protocol::json_string(text) + "}");
         if (audit_) audit_->output(parent, publication.msg_type, publication.content);

@@ -32,13 +32,9 @@ std::string fill_of(const jail::Space& space) {
            " files";
 }
 
-std::string how_to_raise(const jail::Space& space, bool bytes) {
-    const char* option = "--shared-memory";
-    if (!bytes)
-        option = "--scratch-files";
-    else if (is_scratch(space))
-        option = "--scratch";
-    return ". Remove files, or reinstall the kernel with a larger " + std::string(option);
+std::string_view option_of(const jail::Space& space, bool bytes) {
+    if (!bytes) return "--scratch-files";
+    return is_scratch(space) ? "--scratch" : "--shared-memory";
 }
 
 }  // namespace
@@ -62,18 +58,19 @@ void Session::tell_of_full_spaces(uint64_t id, const Reply* reply) {
             full_spaces_ = full ? full_spaces_ | bit : full_spaces_ & ~bit;
         }
         if (full && (met || !told))
-            note(id, std::string("no ") + (spaces[i].has_no_bytes() ? "space" : "file") + " is left: " +
-                         fill_of(spaces[i]) + how_to_raise(spaces[i], spaces[i].has_no_bytes()));
+            note(id, std::string("no ") + (spaces[i].has_no_bytes() ? "space" : "file") +
+                         " is left: " + fill_of(spaces[i]) + ". Remove files, or " +
+                         config_.how_to_raise(option_of(spaces[i], spaces[i].has_no_bytes())));
     }
     if (met && !any_full)
         // What filled it was removed again.
         for (const jail::Space& space : spaces) note(id, fill_of(space) + " now");
     if (ended_with(reply, EMFILE))
         note(id, "a process may have " + std::to_string(config_.plan.limits.open_files) +
-                     " files open. To allow more, reinstall the kernel with a larger --open-files");
+                     " files open. To allow more, " + config_.how_to_raise("--open-files"));
     if (ended_with(reply, EFBIG))
-        note(id, "one file may have " + to_text(config_.plan.limits.file_size) +
-                     ". To allow more, reinstall the kernel with a larger --file-size");
+        note(id, "one file may have " + to_text(config_.plan.limits.file_size) + ". To allow more, " +
+                     config_.how_to_raise("--file-size"));
 }
 
 }  // namespace cellblock::session

@@ -856,7 +856,6 @@ class OutputLimit : public SessionTest {
     }
     void start_with(std::function<void(Script&, const std::string&)> say) {
         config_.output_limit = Bytes{kLimit};
-        config_.raise_output_hint = "do this.";
         start({[say](Script& s) {
             s.hello();
             for (std::string id = s.next_request(); !id.empty(); id = s.next_request()) {
@@ -891,7 +890,7 @@ TEST_F(OutputLimit, TextEndsBeyondItAndTheCellSaysHowMuch) {
     });
     run();
     EXPECT_EQ(count("xxx\"}"), 9U);
-    EXPECT_EQ(count("To allow more, do this."), 1U);
+    EXPECT_EQ(count("To allow more, raise --output-limit"), 1U);
     EXPECT_TRUE(eventually_published("2.0 KiB of output in 3 messages were left out")) << published();
 }
 
