@@ -6,15 +6,16 @@ namespace {
 
 // Every thread's stack is private writable memory and counts against RLIMIT_DATA.
 constexpr rlim_t kStack = (8_MiB).count;
-// pid 1 counts too. Under a cgroup the rlimit stays above pids.max, which counts its refusals.
-constexpr int kInitProcesses = 1;
-constexpr int kProcessMargin = 16;
+constexpr int kInitProcesses = 1;  // pid 1 counts too
+// Under a cgroup pids.max has to come first, because it counts its refusals. The rlimit counts forks under
+// way as well, of which every process can have one.
+constexpr int kForksUnderWay = 2;
 
 }  // namespace
 
 std::vector<ResourceLimit> resource_limits(Level level, const Limits& limits) {
     const auto processes = static_cast<rlim_t>(limits.processes + kInitProcesses);
-    const rlim_t process_limit = level == Level::full ? processes + kProcessMargin : processes;
+    const rlim_t process_limit = level == Level::full ? processes * kForksUnderWay : processes;
     const rlim_t data = limits.memory.count + processes * kStack;
     // clang-format off
 #define ROW(resource) resource, #resource
