@@ -96,9 +96,9 @@ def test_a_task_that_blocks_the_loop_can_be_interrupted(worker):
 
 def test_interrupt_when_idle_is_harmless(worker):
     worker.run("import asyncio")
-    for _ in range(5):
+    for _ in range(15):
         worker.interrupt()
-        time.sleep(0.2)
+        time.sleep(0.1)
         assert worker.run("1 + 1").status == "ok"
     worker.interrupt()
     time.sleep(0.3)
