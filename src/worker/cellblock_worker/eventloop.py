@@ -14,7 +14,7 @@ from .imports import after_import
 from .interrupts import Interrupts
 
 SHUTDOWN = object()
-NUDGE = object()
+WAKE = object()
 # asyncio and, before it, what it imports: in portions, so that a request that comes meanwhile waits for one of them only.
 LOAD_WHEN_IDLE = ("ssl", "subprocess", "concurrent.futures", "asyncio")
 IDLE_SECONDS = 0.02
@@ -39,7 +39,11 @@ class ShellLoop:
         """From the link's thread: a request, or SHUTDOWN."""
         self._inbox.put(item)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._wake)
+            self._loop.call_soon_threadsafe(self._end_wait)
+
+    def wake(self):
+        """From any thread: ends the wait for the next request, to no other effect."""
+        self.post(WAKE)
 
     def post_beside(self, function):
         """From any thread: function() in the shell's thread while its cell awaits. False when none does."""
@@ -88,7 +92,7 @@ class ShellLoop:
                 continue
             if item is SHUTDOWN:
                 break
-            if item is not NUDGE:
+            if item is not WAKE:
                 unfinished = self._do(item)
                 if unfinished is not None:
                     await unfinished
@@ -107,7 +111,7 @@ class ShellLoop:
             # Code that cancels all tasks it finds cancels this one too. It is not the user's.
             _uncancel(current_task())
 
-    def _wake(self):
+    def _end_wait(self):
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_result(None)
 
@@ -181,7 +185,7 @@ class MainLoop(ShellLoop):
             if item is SHUTDOWN:
                 self._ended = True
                 return None
-            if item is not NUDGE:
+            if item is not WAKE:
                 unfinished = self._do(item)
                 if unfinished is not None:
                     _load("asyncio")
@@ -199,7 +203,7 @@ class MainLoop(ShellLoop):
             loop._thread_id = threading.get_ident()
             self._pretending = True
         self._loop = loop
-        self._inbox.put(NUDGE)
+        self._inbox.put(WAKE)
 
 
 class _AwaitInterrupt:

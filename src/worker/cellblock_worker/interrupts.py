@@ -7,11 +7,12 @@ sends SIGINT after the request that it means, but the signal overtakes the reque
 
 import _signal as signal
 import os
+import select
 import threading
 import time
 
 NUDGE = signal.SIGURG  # Ignored by default, so that children do not die of it; nobody else uses it
-NUDGES_AFTER = (0.01, 0.05, 0.2)  # Seconds between them; more than one, because they may meet the same gap
+NUDGES_AFTER = (0.01, 0.06, 0.26)  # Seconds after the signal; more than one, because they may meet the same gap
 
 
 class Interrupts:
@@ -91,7 +92,7 @@ class Interrupts:
 def nudge_after_signals(loop):
     """Python notes a signal and looks at the note between two instructions. One that comes after the last look and before the
     main thread begins to wait in C (time.sleep, select) would be seen when the wait is over, perhaps never. So a thread
-    hears of each signal too, and lets another one end such a wait."""
+    hears of each signal too, and ends such a wait."""
     readable, writable = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(writable, False)
     signal.signal(NUDGE, loop.interrupts.on_nudge)
@@ -102,16 +103,22 @@ def nudge_after_signals(loop):
 
 
 def _nudge(readable, main_thread, loop):
+    signals = select.poll()
+    signals.register(readable, select.POLLIN)
+    number, due = 0, []  # The request that the newest signal met, and when its wait is to be ended
     while True:
-        if set(os.read(readable, 512)) == {NUDGE}:
-            continue
-        number, _ = loop.taken
-        # Between cells, too: seen only when the next one has come, the signal would pass for that one's.
-        for seconds in NUDGES_AFTER:
-            time.sleep(seconds)
-            if loop.taken[0] != number:
-                break  # The next cell's waits are its own.
+        if signals.poll(max(0, due[0] - time.monotonic()) * 1000 if due else None):
+            if set(os.read(readable, 512)) != {NUDGE}:
+                # Between cells the main thread waits for requests. Seen only with the next one, the signal would pass for
+                # that one's.
+                loop.wake()
+                now = time.monotonic()
+                number, due = loop.taken[0], [now + seconds for seconds in NUDGES_AFTER]
+        elif loop.taken[0] == number:
+            del due[0]
             signal.pthread_kill(main_thread, NUDGE)
+        else:
+            due.clear()  # The next cell's waits are its own.
 
 
 def _set_handler(handler):

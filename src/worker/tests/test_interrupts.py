@@ -1,6 +1,8 @@
 """SIGINT: in every kind of cell, and between cells."""
 
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +105,17 @@ def test_interrupt_when_idle_is_harmless(worker):
     worker.interrupt()
     time.sleep(0.3)
     assert worker.run("2").status == "ok"
+
+
+def test_interrupt_in_the_gap_before_the_wait_for_requests(start_worker, tmp_path):
+    library = tmp_path / "late_wait.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, Path(__file__).with_name("late_wait.c"), "-ldl"], check=True)
+    worker = start_worker(env={"LD_PRELOAD": str(library)})
+    worker.run("import asyncio")
+    for _ in range(15):
+        worker.interrupt()
+        time.sleep(0.1)  # Less than the nudges take: those of one signal must not delay the next one's.
+        assert worker.run("1 + 1").error is None
 
 
 def test_interrupt_when_idle_spares_background_tasks_and_threads(worker):
