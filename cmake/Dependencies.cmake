@@ -6,6 +6,12 @@ find_package(CLI11 REQUIRED)
 find_package(cppzmq REQUIRED)
 find_package(xeus REQUIRED)
 find_path(TOMLPLUSPLUS_HEADERS toml++/toml.h REQUIRED)  # the headers are all that is used of it
+# Compiled into the one file that uses it: two shared libraries less to load at the start of each kernel.
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+add_library(spdlog_in_place INTERFACE)
+target_compile_definitions(spdlog_in_place INTERFACE SPDLOG_FMT_EXTERNAL)
+target_link_libraries(spdlog_in_place INTERFACE fmt::fmt-header-only)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
 if(CELLBLOCK_TESTS)

@@ -49,6 +49,26 @@ Options declare(CLI::App& app) {
                    "interpreter of the environment that cells run in")
         ->required()
         ->type_name("PATH");
+    const auto add_diagnostics_option = [&](const char* flag, const char* value, const char* meaning,
+                                            auto parse, auto& into) {
+        app.add_option_function<std::string>(
+               flag,
+               [flag, parse, &into](const std::string& text) {
+                   const auto parsed = parse(text);
+                   if (!parsed) throw CLI::ValidationError(flag, parsed.error().sentence());
+                   into = *parsed;
+               },
+               meaning)
+            ->type_name(value)
+            ->group("What is told on stderr (docs/diagnostics.md)");
+    };
+    observe::DiagnosticsOptions& diagnostics = options->kernel.diagnostics;
+    add_diagnostics_option("--kernel-log-level", "LEVEL",
+                           "the least grave that is told: error, warning, info or debug (default: warning)",
+                           observe::parse_severity, diagnostics.least);
+    add_diagnostics_option("--kernel-log-format", "FORMAT",
+                           "text, or json: one object a line (default: text)", observe::parse_line_format,
+                           diagnostics.format);
     declare_kernel_options(
         app, "Settings of the jail",
         [options](const profile::Setting& setting, const std::string& text) {
@@ -83,14 +103,13 @@ Action declare_kernel(CLI::App& app, const Context& context) {
         const IPythonArguments arguments = TRY(read_further_arguments(app.remaining()));
         profile::Effective effective =
             TRY(profile::resolve(profile::places_of(context.variable), options->profile));
-        for (const auto& notes : {arguments.notes, effective.notes})
-            for (const std::string& note : notes) context.err << "note: " << note << "\n";
-
         session::LaunchOptions launch = std::move(effective.options);
         launch.python = options->kernel.launch.python;
         launch.worker_arguments = arguments.passed;
         kernel::KernelOptions kernel = options->kernel;
         kernel.launch = std::move(launch);
+        kernel.ignored = arguments.notes;
+        kernel.ignored.insert(kernel.ignored.end(), effective.notes.begin(), effective.notes.end());
         kernel.profile = {effective.profile, effective.digest, std::move(effective.notes)};
         return kernel::run_kernel(kernel);
     };

@@ -12,14 +12,10 @@ namespace {
 
 using protocol::find_member;
 using protocol::JsonMember;
+using protocol::text_member;
 
 constexpr size_t kMaxMembers = 256;
 constexpr size_t kMaxLines = size_t{1} << 22U;
-
-std::string text_member(const std::vector<JsonMember>& members, std::string_view name) {
-    const auto value = find_member(members, name);
-    return value ? protocol::as_string(*value).value_or("") : "";
-}
 
 Result<std::string> source_of(const std::vector<JsonMember>& cell) {
     const std::string_view value = find_member(cell, "source").value_or("");

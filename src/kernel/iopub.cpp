@@ -2,8 +2,9 @@
 // any matching subscriber's queue is full.
 #include "kernel/iopub.hpp"
 
-#include <cstdio>
 #include <memory>
+
+#include "observe/diagnostics.hpp"
 
 namespace cellblock::kernel {
 namespace {
@@ -125,7 +126,8 @@ void Iopub::set_lossy(bool lossy) {
     socket_.set(zmq::sockopt::xpub_nodrop, !lossy);
     if (lossy && !stalled_before_) {
         stalled_before_ = true;
-        std::fputs("cellblock: a front end has not read its messages for 10 s; it will miss some\n", stderr);
+        observe::report(observe::Severity::warning, "front_end_stalled",
+                        "a front end has not read its messages for 10 s; it will miss some");
     }
 }
 

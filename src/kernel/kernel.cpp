@@ -2,12 +2,11 @@
 // all that leaves is handed to the loop's thread in the order in which it came about.
 #include "kernel/kernel.hpp"
 
-#include <cstdio>
 #include <cstdlib>
 #include <future>
 
 #include "kernel/replies.hpp"
-#include "protocol/json_scan.hpp"
+#include "kernel/reports.hpp"
 
 namespace cellblock::kernel {
 namespace {
@@ -64,13 +63,14 @@ void Kernel::wait_for_worker() {
     auto content =
         info ? kernel_info_content(*info, session_->isolation(), profile_) : std::move(info).error();
     if (!content) {
-        std::fprintf(stderr, "cellblock: %s\n", content.error().sentence().c_str());
+        report_failed_interpreter(content.error());
         exit_status_ = 1;
         ending_ = true;
         info_changed_.notify_all();
         front_->stop();
         return;
     }
+    report_start(session_->isolation(), profile_);
     const std::lock_guard lock(info_mutex_);
     info_ = *std::move(content);
     info_changed_.notify_all();
@@ -198,21 +198,12 @@ void Kernel::forget_input(uint64_t id) {
     if (input_id_ == id) input_id_ = 0;
 }
 
-// A line for whoever runs the server; each row of the policy is named at most once.
 void Kernel::calls_refused(const protocol::Request& request, const std::vector<jail::Denial>& denials) {
-    const auto header = protocol::scan_object(request.header);
-    const auto id = header ? protocol::find_member(*header, "msg_id") : std::nullopt;
-    std::string line;
-    for (const jail::Denial& denial : denials) {
-        line += line.empty() ? "" : "; ";
-        line += std::string(denial.call) + " " + std::to_string(denial.count) + " × (" +
-                std::string(denial.reason) + ")";
-    }
-    std::fprintf(stderr, "cellblock kernel: refused in the jail during request %s: %s\n",
-                 id ? std::string(*id).c_str() : "?", line.c_str());
+    report_refused_calls(request, denials);
 }
 
 void Kernel::worker_lost_while_idle() {
+    report_lost_interpreter();
     shell_->push([this] { session_->recover_if_lost(); });
 }
 
@@ -221,13 +212,20 @@ void Kernel::worker_lost_while_idle() {
 session::Reply Kernel::answer(Channel, const RequestPtr& request) {
     switch (route_of(request->msg_type).answerer) {
         case Answerer::worker:
-            return session_->run_cell(request);
+            return run(request);
         case Answerer::kernel:
             return answer_here(request);
         case Answerer::nobody:
             return {};
     }
     UNREACHABLE();
+}
+
+session::Reply Kernel::run(const RequestPtr& request) {
+    const auto began = std::chrono::steady_clock::now();
+    session::Reply reply = session_->run_cell(request);
+    report_end(*request, reply.verdict, std::chrono::steady_clock::now() - began);
+    return reply;
 }
 
 session::Reply Kernel::answer_here(const RequestPtr& request) {
@@ -387,6 +385,7 @@ bool Kernel::shut_down(bool restart, const std::string& asked_by) {
                 "shutdown_reply", default_topic("shutdown"), asked_by, "{}", shutdown_content(restart), {}});
         });
     session_->shut_down(restart, kExitGrace);
+    report_end_of_kernel(restart);
     return true;
 }
 

@@ -60,6 +60,7 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     void send_reply(Channel channel, const RequestPtr& request, const session::Reply& reply) override;
     void publish_status(const protocol::Request& parent, std::string_view state) override;
 
+    session::Reply run(const RequestPtr& request);
     session::Reply answer_here(const RequestPtr& request);
     session::Reply kernel_info();
     session::Reply create_subshell();

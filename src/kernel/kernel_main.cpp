@@ -9,7 +9,6 @@
 #include <array>
 #include <charconv>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -20,6 +19,8 @@
 
 namespace cellblock::kernel {
 namespace {
+
+using observe::Severity;
 
 constexpr std::array kSignals{SIGTERM, SIGINT, SIGHUP};
 
@@ -98,6 +99,11 @@ int run_kernel(const KernelOptions& options) {
     raise_descriptor_limit();
     // xeus greets on std::clog; a kernel's stderr is for what went wrong.
     std::clog.rdbuf(nullptr);
+    observe::DiagnosticsOptions diagnostics = options.diagnostics;
+    diagnostics.kernel = kernel_id(options.connection_file);
+    observe::start_diagnostics(diagnostics);
+    for (const std::string& sentence : options.ignored)
+        observe::report(Severity::warning, "setting_ignored", sentence);
     // A seam for exceptions: those of libraries (ZeroMQ, xeus) end here.
     auto status = [&]() -> Result<int> {
         try {
@@ -106,9 +112,9 @@ int run_kernel(const KernelOptions& options) {
             return Error(std::string("run the kernel: ") + error.what());
         }
     }();
-    if (status) return *status;
-    std::fprintf(stderr, "cellblock kernel: %s\n", status.error().sentence().c_str());
-    return 1;
+    if (!status) observe::report(Severity::error, "kernel_failed", status.error().sentence());
+    observe::end_diagnostics();
+    return status ? *status : 1;
 }
 
 }  // namespace cellblock::kernel

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "kernel/replies.hpp"
+#include "observe/diagnostics.hpp"
 #include "session/launch.hpp"
 
 namespace cellblock::kernel {
@@ -12,11 +14,13 @@ struct KernelOptions {
     std::string connection_file;
     session::LaunchOptions launch;
     ProfileInForce profile;
+    std::vector<std::string> ignored;         ///< sentences: what was asked for on any way and is not obeyed
+    observe::DiagnosticsOptions diagnostics;  ///< the kernel's id is filled in
 };
 
-/// Serves until the kernel is shut down, its parent (JPY_PARENT_PID) is gone, or SIGTERM. Errors are one
-/// sentence on stderr. The value is the process's exit status: 0 after a shutdown, 1 when the kernel could
-/// not be started. Call it before any other thread exists.
+/// Serves until the kernel is shut down, its parent (JPY_PARENT_PID) is gone, or SIGTERM. Errors are told
+/// through observe/diagnostics.hpp. The value is the process's exit status: 0 after a shutdown, 1 when the
+/// kernel could not be started. Call it before any other thread exists.
 int run_kernel(const KernelOptions& options);
 
 }  // namespace cellblock::kernel

@@ -119,9 +119,7 @@ bool is_comm(std::string_view msg_type) {
 }
 
 std::string content_text(const protocol::Request& request, std::string_view key) {
-    const auto members = protocol::scan_object(request.content);
-    const auto value = members ? protocol::find_member(*members, key) : std::nullopt;
-    return value ? protocol::as_string(*value).value_or("") : "";
+    return protocol::text_member(request.content, key);
 }
 
 bool content_flag(const protocol::Request& request, std::string_view key, bool otherwise) {

@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdio>
+
+#include "observe/diagnostics.hpp"
 
 namespace cellblock::kernel {
 namespace {
+
+using observe::Severity;
 
 // Messages served from one channel before the others get their turn.
 constexpr int kMessagesAtOnce = 64;
@@ -19,11 +22,6 @@ constexpr int64_t kMaxHeartbeat = 1024;
 constexpr size_t kMaxWaitingQuestions = 64;
 constexpr std::chrono::seconds kQuestionPatience{10};
 constexpr std::chrono::milliseconds kQuestionRetry{20};
-// Dropped messages are reported at 1, 10, 100 …: enough to notice, too few to fill a log.
-bool worth_reporting(uint64_t count) {
-    while (count % 10 == 0 && count > 0) count /= 10;
-    return count == 1;
-}
 
 }  // namespace
 
@@ -192,9 +190,9 @@ bool ZmqFront::receive_one(Channel channel) {
                             : protocol::decode(views, signer_, replays_);
     if (request) {
         listener_.on_message(channel, *std::move(request));
-    } else if (worth_reporting(++dropped_)) {
-        std::fprintf(stderr, "cellblock: message dropped (%llu so far): %s\n",
-                     static_cast<unsigned long long>(dropped_), request.error().what().c_str());
+    } else {
+        observe::report(Severity::warning, "message_dropped",
+                        "a message from a front end was dropped: " + request.error().what());
     }
     return true;
 }
@@ -230,7 +228,8 @@ void ZmqFront::send(Channel channel, protocol::Message message) {
         send_frames(socket_of(channel), frames);
     } catch (const zmq::error_t& error) {
         // The front end has gone (EHOSTUNREACH) …: there is nobody to tell.
-        std::fprintf(stderr, "cellblock: a reply could not be sent: %s\n", error.what());
+        observe::report(Severity::info, "reply_not_sent",
+                        std::string("a reply could not be sent: ") + error.what());
     }
 }
 
@@ -246,7 +245,8 @@ bool ZmqFront::try_to_ask(std::vector<std::string>& frames) {
         return send_frames(stdin_, frames);
     } catch (const zmq::error_t& error) {
         if (error.num() == EHOSTUNREACH) return false;
-        std::fprintf(stderr, "cellblock: a question could not be sent: %s\n", error.what());
+        observe::report(Severity::warning, "question_not_sent",
+                        std::string("a question could not be sent: ") + error.what());
         return true;
     }
 }

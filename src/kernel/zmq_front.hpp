@@ -85,7 +85,6 @@ class ZmqFront {
     std::vector<std::string> ipc_paths_;
     bool reading_shell_ = true;
     bool stopped_ = false;
-    uint64_t dropped_ = 0;
 };
 
 }  // namespace cellblock::kernel

@@ -282,63 +282,62 @@ Result<void> check_json_object(std::string_view text, int max_depth, JsonDialect
     return {};
 }
 
+namespace {
+
+/// `open` entry, entry … `close` and nothing else: calls `take_entry` at the start of each entry.
+template <class TakeEntry>
+bool scan_list(Scanner& scanner, char open, char close, const char* expected, const TakeEntry& take_entry) {
+    scanner.skip_space();
+    if (!scanner.take(open)) return scanner.fail(expected);
+    scanner.skip_space();
+    bool closed = scanner.take(close);
+    while (!closed) {
+        scanner.skip_space();
+        if (!take_entry()) return false;
+        scanner.skip_space();
+        closed = scanner.take(close);
+        if (!closed && !scanner.take(',')) return scanner.fail("a comma or the closing bracket is expected");
+    }
+    scanner.skip_space();
+    return scanner.at_end() || scanner.fail("bytes after the closing bracket");
+}
+
+bool scan_value(Scanner& scanner, std::string_view& value) {
+    const char* const begin = scanner.position();
+    if (!scanner.value(kMaxJsonDepth - 1)) return false;
+    value = {begin, static_cast<size_t>(scanner.position() - begin)};
+    return true;
+}
+
+}  // namespace
+
 Result<std::vector<JsonMember>> scan_object(std::string_view text, size_t max_members) {
     std::vector<JsonMember> members;
     Scanner scanner(text, JsonDialect::lenient);
-    const auto fail = [&](const char* reason) {
-        scanner.fail(reason);
-        return scanner.error();
+    const auto take_member = [&] {
+        if (members.size() == max_members) return scanner.fail("too many members");
+        const char* const name = scanner.position();
+        if (!scanner.string()) return false;
+        JsonMember member{unescape(inside_quotes(name, scanner.position())), {}};
+        scanner.skip_space();
+        if (!scanner.take(':')) return scanner.fail("a colon is expected");
+        scanner.skip_space();
+        if (!scan_value(scanner, member.value)) return false;
+        members.push_back(std::move(member));
+        return true;
     };
-    scanner.skip_space();
-    if (!scanner.take('{')) return fail("an object is expected");
-    scanner.skip_space();
-    if (!scanner.take('}')) {
-        while (true) {
-            if (members.size() == max_members) return fail("too many members");
-            scanner.skip_space();
-            const char* const name = scanner.position();
-            if (!scanner.string()) return scanner.error();
-            const std::string_view key = inside_quotes(name, scanner.position());
-            scanner.skip_space();
-            if (!scanner.take(':')) return fail("a colon is expected");
-            scanner.skip_space();
-            const char* const value = scanner.position();
-            if (!scanner.value(kMaxJsonDepth - 1)) return scanner.error();
-            members.push_back({unescape(key), {value, static_cast<size_t>(scanner.position() - value)}});
-            scanner.skip_space();
-            if (scanner.take('}')) break;
-            if (!scanner.take(',')) return fail("a comma or the closing bracket is expected");
-        }
-    }
-    scanner.skip_space();
-    if (!scanner.at_end()) return fail("bytes after the object");
+    if (!scan_list(scanner, '{', '}', "an object is expected", take_member)) return scanner.error();
     return members;
 }
 
 Result<std::vector<std::string_view>> scan_array(std::string_view text, size_t max_values) {
     std::vector<std::string_view> values;
     Scanner scanner(text, JsonDialect::lenient);
-    const auto fail = [&](const char* reason) {
-        scanner.fail(reason);
-        return scanner.error();
+    const auto take_value = [&] {
+        if (values.size() == max_values) return scanner.fail("too many values");
+        return scan_value(scanner, values.emplace_back());
     };
-    scanner.skip_space();
-    if (!scanner.take('[')) return fail("a list is expected");
-    scanner.skip_space();
-    if (!scanner.take(']')) {
-        while (true) {
-            if (values.size() == max_values) return fail("too many values");
-            scanner.skip_space();
-            const char* const value = scanner.position();
-            if (!scanner.value(kMaxJsonDepth - 1)) return scanner.error();
-            values.emplace_back(value, static_cast<size_t>(scanner.position() - value));
-            scanner.skip_space();
-            if (scanner.take(']')) break;
-            if (!scanner.take(',')) return fail("a comma or the closing bracket is expected");
-        }
-    }
-    scanner.skip_space();
-    if (!scanner.at_end()) return fail("bytes after the list");
+    if (!scan_list(scanner, '[', ']', "a list is expected", take_value)) return scanner.error();
     return values;
 }
 
@@ -352,6 +351,16 @@ std::optional<std::string> as_string(std::string_view value) {
     Scanner scanner(value, JsonDialect::lenient);
     if (!scanner.string() || !scanner.at_end()) return std::nullopt;
     return unescape(inside_quotes(value.data(), scanner.position()));
+}
+
+std::string text_member(const std::vector<JsonMember>& members, std::string_view key) {
+    const auto value = find_member(members, key);
+    return value ? as_string(*value).value_or("") : "";
+}
+
+std::string text_member(std::string_view object, std::string_view key) {
+    const auto members = scan_object(object);
+    return members ? text_member(*members, key) : "";
 }
 
 std::optional<int64_t> as_integer(std::string_view value) {

@@ -62,6 +62,11 @@ std::optional<std::string> as_string(std::string_view value);
 std::optional<int64_t> as_integer(std::string_view value);
 std::optional<bool> as_bool(std::string_view value);
 
+/// The value of the last member called `key`; empty when there is none or it is no text.
+std::string text_member(const std::vector<JsonMember>& members, std::string_view key);
+/// The same of the text of an object; empty, too, when it is none.
+std::string text_member(std::string_view object, std::string_view key);
+
 /// The way back.
 using cellblock::json_string;
 

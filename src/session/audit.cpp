@@ -14,6 +14,7 @@
 #include "build_info.hpp"
 #include "observe/places.hpp"
 #include "protocol/json_scan.hpp"
+#include "session/trace_context.hpp"
 
 namespace cellblock::session {
 namespace {
@@ -43,27 +44,6 @@ std::string user_name() {
 std::string variable(const std::string& name) {
     const char* value = std::getenv(name.c_str());
     return value ? value : "";
-}
-
-// The member `name` of a JSON object, when it is a text.
-std::string text_member(const std::string& object, std::string_view name) {
-    const auto members = protocol::scan_object(object);
-    const auto value = members ? protocol::find_member(*members, name) : std::nullopt;
-    return value ? protocol::as_string(*value).value_or("") : "";
-}
-
-// W3C Trace Context, version 00: "00-<trace id>-<parent id>-<flags>", of which neither id is all zeros.
-bool is_traceparent(std::string_view text) {
-    static constexpr std::string_view kForm = "00-tttttttttttttttttttttttttttttttt-pppppppppppppppp-ff";
-    if (text.size() != kForm.size()) return false;
-    for (size_t i = 0; i < text.size(); ++i) {
-        const bool is_digit = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
-        if (kForm[i] == '0' || kForm[i] == '-' ? text[i] != kForm[i] : !is_digit) return false;
-    }
-    const auto all_zeros = [&](size_t first, size_t count) {
-        return text.substr(first, count).find_first_not_of('0') == std::string_view::npos;
-    };
-    return !all_zeros(3, 32) && !all_zeros(36, 16);
 }
 
 // What the hash of a cell's outputs is, as members of a record.
@@ -145,17 +125,14 @@ Result<void> Audit::cell_begins(uint64_t id, const protocol::Request& request) {
     cell.began = std::chrono::steady_clock::now();
     cell.names = kernel_names();
     cell.names.integer("cell", static_cast<int64_t>(id)).text("msg_id", request.msg_id);
-    cell.names.text("session", request.session).text("username", text_member(request.header, "username"));
+    cell.names.text("session", request.session)
+        .text("username", protocol::text_member(request.header, "username"));
     if (!request.subshell_id.empty()) cell.names.text("subshell", request.subshell_id);
-    if (const std::string cell_id = text_member(request.metadata, "cellId"); !cell_id.empty())
+    if (const std::string cell_id = protocol::text_member(request.metadata, "cellId"); !cell_id.empty())
         cell.names.text("cell_id", cell_id);
-    for (const std::string& from : {request.metadata, request.header}) {
-        const std::string traceparent = text_member(from, "traceparent");
-        if (!is_traceparent(traceparent)) continue;
+    if (const std::string traceparent = traceparent_of(request); !traceparent.empty())
         cell.names.text("traceparent", traceparent);
-        break;
-    }
-    const std::string code = text_member(request.content, "code");
+    const std::string code = protocol::text_member(request.content, "code");
     cell.code.hash("code_sha256", observe::Sha256().of(code));
     Entry entry{"cell_start", cell.names};
     entry.members.append(cell.code);

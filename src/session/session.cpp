@@ -22,9 +22,7 @@ int64_t increase(int64_t after, int64_t before) {
 
 // NumPy and others derive their own from it.
 bool is_memory_error(const Reply& reply) {
-    const auto content = protocol::scan_object(reply.content);
-    const auto name = content ? protocol::find_member(*content, "ename") : std::nullopt;
-    return name && protocol::as_string(*name).value_or("").ends_with("MemoryError");
+    return protocol::text_member(reply.content, "ename").ends_with("MemoryError");
 }
 
 uint64_t ticks_since_boot() {

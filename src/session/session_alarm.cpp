@@ -9,15 +9,6 @@
 #include "session/session.hpp"
 
 namespace cellblock::session {
-namespace {
-
-std::string text_member(const std::string& object, std::string_view key) {
-    const auto members = protocol::scan_object(object);
-    const auto value = members ? protocol::find_member(*members, key) : std::nullopt;
-    return value ? protocol::as_string(*value).value_or("") : "";
-}
-
-}  // namespace
 
 void Session::arm_alarm(uint64_t id, std::chrono::nanoseconds delay) {
     alarms_[id] = {std::chrono::steady_clock::now() + delay, false, {}, -1};
@@ -61,7 +52,7 @@ void Session::resume_alarm(uint64_t id) {
 // A person looks at a stopped program as long as it takes. That it has stopped is the worker's word, which
 // counts only while a front end debugs; and as with input(), what computes meanwhile is charged.
 void Session::note_debug_request(const std::string& content) {
-    const std::string command = text_member(content, "command");
+    const std::string command = protocol::text_member(content, "command");
     if (command == "attach") debugged_ = true;
     if (command != "disconnect") return;
     debugged_ = false;
@@ -69,7 +60,7 @@ void Session::note_debug_request(const std::string& content) {
 }
 
 void Session::note_debug_event(const std::string& content) {
-    const std::string event = text_member(content, "event");
+    const std::string event = protocol::text_member(content, "event");
     if (event == "stopped" && debugged_) {
         const int64_t cpu_time_us = sample_cpu_time();
         for (const auto& [id, alarm] : alarms_) rest_alarm(id, cpu_time_us);

@@ -12,10 +12,8 @@ namespace {
 /// The number of an OSError that ended the cell, as Python writes it; 0 for none.
 bool ended_with(const Reply* reply, int number) {
     if (!reply || reply->status != protocol::ReplyStatus::error) return false;
-    const auto content = protocol::scan_object(reply->content);
-    const auto text = content ? protocol::find_member(*content, "evalue") : std::nullopt;
-    return text &&
-           protocol::as_string(*text).value_or("").starts_with("[Errno " + std::to_string(number) + "]");
+    return protocol::text_member(reply->content, "evalue")
+        .starts_with("[Errno " + std::to_string(number) + "]");
 }
 
 bool is_scratch(const jail::Space& space) {

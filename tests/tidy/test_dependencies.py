@@ -18,7 +18,7 @@ MAY_USE = {
     "session": {"base", "protocol", "jail", "observe", "changes"},
     "profile": {"base", "jail", "observe", "session"},
     # Of the jail only its words: levels and verdicts.
-    "kernel": {"base", "protocol", "session", "jail"},
+    "kernel": {"base", "protocol", "observe", "session", "jail"},
     "cli": {"base", "protocol", "jail", "observe", "changes", "session", "profile", "kernel"},
 }
 WORDS_OF_THE_JAIL = {"jail/jail.hpp", "jail/verdict.hpp"}
@@ -31,6 +31,7 @@ HEAVY = {
     r"<nlohmann/json\.hpp>": ("*.cpp",),
     r"<CLI/": ("cli/",),
     r"<openssl/": ("protocol/", "observe/", "profile/"),
+    r"<spdlog/": ("observe/diagnostics.cpp",),
     r"<toml\+\+/": ("profile/toml.cpp",),
 }
 
