@@ -37,6 +37,7 @@ struct ShownRecord {
     std::string kernel;
     std::string notebook;
     std::string verdict;
+    std::string limit;
     std::optional<int64_t> wall_us;
     std::optional<int64_t> cpu_us;
     std::optional<int64_t> memory_peak;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.hpp"
 #include "base/printable.hpp"
 #include "cli/audit.hpp"
 #include "observe/reader.hpp"
@@ -28,14 +29,26 @@ std::optional<int64_t> number_of(const Json& record, const char* key) {
     return member->get<int64_t>();
 }
 
+// Of the record of a limit, which says in what its numbers are; else the number as it is.
+std::string amount_text(int64_t amount, const std::string& unit) {
+    if (unit == "us") return duration_text(amount);
+    if (unit == "bytes" && amount >= 0) return to_text(Bytes{static_cast<uint64_t>(amount)});
+    return std::to_string(amount);
+}
+
 // The members that have no column of their own, as far as they say something to a person.
 std::string details_of(const Json& record) {
-    static constexpr std::array kShown{
-        "calls",  "limit",         "reason",    "status",     "exit_code", "signal", "level",     "late",
-        "missed", "damaged_bytes", "last_seen", "last_found", "number",    "what",   "completed", "cut"};
+    static constexpr std::array kShown{"calls",     "limit",      "allowed",   "measured",  "count",
+                                       "lacks",     "name",       "directory", "reason",    "exit_code",
+                                       "signal",    "level",      "late",      "missed",    "damaged_bytes",
+                                       "last_seen", "last_found", "number",    "completed", "cut"};
+    const std::string unit = text_of(record, "unit");
     std::string text;
     for (const char* key : kShown) {
-        const std::string value = text_of(record, key);
+        std::string value = text_of(record, key);
+        if (const auto amount = number_of(record, key);
+            amount && !unit.empty() && key != std::string_view("count"))
+            value = amount_text(*amount, unit);
         if (!value.empty()) text += (text.empty() ? "" : " ") + std::string(key) + "=" + value;
     }
     return text;
@@ -57,6 +70,7 @@ ShownRecord shown(std::string_view line, bool intact) {
     record.kernel = text_of(json, "kernel");
     record.notebook = text_of(json, "notebook");
     record.verdict = text_of(json, "verdict");
+    record.limit = text_of(json, "limit");
     record.wall_us = number_of(json, "wall_us");
     record.cpu_us = number_of(json, "cpu_us");
     record.memory_peak = number_of(json, "memory_peak");

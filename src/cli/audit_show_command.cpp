@@ -128,6 +128,7 @@ struct Sums {
 struct Statistics {
     std::map<std::string, uint64_t> types;
     std::map<std::string, uint64_t> verdicts;
+    std::map<std::string, uint64_t> limits;
     std::map<std::string, Sums> notebooks;
     Sums all;
 };
@@ -137,6 +138,8 @@ void print_statistics(const Statistics& statistics, std::ostream& out) {
     for (const auto& [type, count] : statistics.types) types.add({type, std::to_string(count)});
     Table verdicts({"VERDICT", "CELLS"});
     for (const auto& [verdict, count] : statistics.verdicts) verdicts.add({verdict, std::to_string(count)});
+    Table limits({"LIMIT", "CELLS"});
+    for (const auto& [limit, count] : statistics.limits) limits.add({visible(limit), std::to_string(count)});
     Table notebooks({"NOTEBOOK", "CELLS", "NOT OK", "WALL", "CPU", "MEMORY"});
     const auto add = [&](const std::string& name, const Sums& sums) {
         notebooks.add({name, std::to_string(sums.cells), std::to_string(sums.not_ok),
@@ -149,7 +152,9 @@ void print_statistics(const Statistics& statistics, std::ostream& out) {
     busiest.resize(std::min(busiest.size(), kNotebooksInStats));
     for (const auto& [name, sums] : busiest) add(name.empty() ? "(none)" : visible(name), sums);
     add("all together", statistics.all);
-    out << types.text() << "\n" << verdicts.text() << "\n" << notebooks.text();
+    out << types.text() << "\n" << verdicts.text() << "\n";
+    if (!statistics.limits.empty()) out << limits.text() << "\n";
+    out << notebooks.text();
 }
 
 void print_json(const Statistics& statistics, std::ostream& out) {
@@ -164,6 +169,7 @@ void print_json(const Statistics& statistics, std::ostream& out) {
     for (const auto& [name, sums] : statistics.notebooks) notebooks[name] = sums_json(sums);
     const nlohmann::ordered_json json{{"types", statistics.types},
                                       {"verdicts", statistics.verdicts},
+                                      {"limits", statistics.limits},
                                       {"notebooks", notebooks},
                                       {"all", sums_json(statistics.all)}};
     out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
@@ -176,6 +182,7 @@ Result<int> stats(const std::string& directory, const AuditFilter& filter, bool 
     ShownRecord record;
     while (TRY(records.next(record))) {
         ++statistics.types[record.type];
+        if (record.type == "limit_hit") ++statistics.limits[record.limit];
         if (record.type != "cell_end") continue;
         ++statistics.verdicts[record.verdict];
         statistics.notebooks[record.notebook].add(record);

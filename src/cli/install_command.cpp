@@ -11,10 +11,12 @@
 #include "cli/child.hpp"
 #include "cli/commands.hpp"
 #include "cli/doctor.hpp"
+#include "cli/install_records.hpp"
 #include "cli/jupyter_paths.hpp"
 #include "cli/kernel_options.hpp"
 #include "cli/kernelspec.hpp"
 #include "cli/profile_places.hpp"
+#include "session/audit.hpp"
 #include "session/python_env.hpp"
 
 namespace cellblock::cli {
@@ -113,6 +115,17 @@ bool has_debugpy(const session::PythonEnvironment& python) {
                        });
 }
 
+observe::Members recorded_members(const std::string& name, const std::string& directory,
+                                  const session::PythonEnvironment& python,
+                                  const profile::Effective& effective) {
+    observe::Members members;
+    members.text("name", name).text("directory", directory).text("python", python.interpreter);
+    members.text("prefix", python.prefix).text("environment", session::environment_digest(python));
+    members.text("profile", effective.profile).text("policy", effective.digest);
+    members.text("level", jail::to_text(effective.options.level));
+    return members;
+}
+
 Result<int> install(const Options& options, const Context& context) {
     TRY(check_kernel_name(options.name));
     const std::string named = TRY(choose_python(options.python, context));
@@ -125,14 +138,16 @@ Result<int> install(const Options& options, const Context& context) {
 
     Kernelspec kernelspec;
     kernelspec.argv = kernel_argv(options, python, context);
-    TRY(check_kernel_arguments({kernelspec.argv.begin() + 2, kernelspec.argv.end()}));
+    TRY(read_kernel_arguments({kernelspec.argv.begin() + 2, kernelspec.argv.end()}));
     kernelspec.display_name = display_name_of(options);
     kernelspec.version = kVersion;
     kernelspec.isolation = jail::to_text(effective.options.level);
     kernelspec.python = python.interpreter;
     kernelspec.debugger = has_debugpy(python);
     const std::string directory = TRY(kernels_directory(options, python, context)) + "/" + options.name;
+    InstallRecords records = TRY(InstallRecords::open(effective.options.audit, context));
     TRY(write_kernelspec(directory, context.library_directory + "/kernelspec", kernelspec));
+    TRY(records.add("install", recorded_members(options.name, directory, python, effective)));
     compile_worker(python, context);
     warn_if_not_enforceable(effective.options, context);
 

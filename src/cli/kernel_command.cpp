@@ -85,7 +85,7 @@ Result<IPythonArguments> read_further_arguments(const std::vector<std::string>& 
 
 }  // namespace
 
-Result<void> check_kernel_arguments(const std::vector<std::string>& arguments) {
+Result<profile::Arguments> read_kernel_arguments(const std::vector<std::string>& arguments) {
     CLI::App app;
     const Options options = declare(app);
     try {
@@ -94,7 +94,7 @@ Result<void> check_kernel_arguments(const std::vector<std::string>& arguments) {
         return Error(std::string("pass these arguments to the kernel: ") + error.what());
     }
     TRY(read_further_arguments(app.remaining()));
-    return {};
+    return options->profile;
 }
 
 Action declare_kernel(CLI::App& app, const Context& context) {

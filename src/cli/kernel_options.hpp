@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "profile/settings.hpp"
+#include "profile/layers.hpp"
 
 namespace CLI {
 class App;
@@ -26,7 +26,8 @@ void declare_kernel_options(
 /// The names of all of them, for recognizing misspelt ones.
 std::vector<std::string_view> kernel_option_flags();
 
-/// Would `cellblock kernel` accept these arguments? The error says what is wrong with them.
-Result<void> check_kernel_arguments(const std::vector<std::string>& arguments);
+/// What `cellblock kernel` takes from these arguments for its settings. The error says what is wrong with
+/// them.
+Result<profile::Arguments> read_kernel_arguments(const std::vector<std::string>& arguments);
 
 }  // namespace cellblock::cli

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 std::string complaint(const std::vector<std::string>& more) {
     std::vector<std::string> arguments{"-f", "{connection_file}", "--python", "/usr/bin/python3"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const auto checked = check_kernel_arguments(arguments);
+    const auto checked = read_kernel_arguments(arguments);
     return checked ? "" : checked.error().sentence();
 }
 
@@ -47,7 +47,7 @@ TEST(KernelArguments, AMisspeltLimitIsNotHandedToIPython) {
 
 TEST(KernelArguments, BadValuesAndMissingOptionsAreNamed) {
     EXPECT_THAT(complaint({"--memory", "lots"}), HasSubstr("--memory"));
-    EXPECT_THAT(check_kernel_arguments({"-f", "x"}).error().sentence(), HasSubstr("--python"));
+    EXPECT_THAT(read_kernel_arguments({"-f", "x"}).error().sentence(), HasSubstr("--python"));
 }
 
 }  // namespace

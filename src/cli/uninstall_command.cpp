@@ -4,8 +4,11 @@
 #include <memory>
 
 #include "cli/commands.hpp"
+#include "cli/install_records.hpp"
 #include "cli/jupyter_paths.hpp"
+#include "cli/kernel_options.hpp"
 #include "cli/kernelspec.hpp"
+#include "cli/profile_places.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -27,6 +30,22 @@ Result<std::vector<std::string>> places(const Options& options, const Context& c
     return searched_kernels_directories(context.variable);
 }
 
+// The settings of a kernel that this version could not install may be beyond it; it can be removed all the
+// same.
+session::AuditOptions audit_options_of(const Kernelspec& kernelspec, const Context& context) {
+    const auto settings = [&]() -> Result<session::AuditOptions> {
+        if (kernelspec.argv.size() < 2)
+            return Error("read its settings: its kernel.json has no command line");
+        const auto arguments =
+            TRY(read_kernel_arguments({kernelspec.argv.begin() + 2, kernelspec.argv.end()}));
+        return TRY(profile::resolve(host_places(context), arguments)).options.audit;
+    }();
+    if (settings) return *settings;
+    context.err << "warning: whether the kernel has an audit log is not known: "
+                << settings.error().sentence() << "\n";
+    return {};
+}
+
 Result<int> uninstall(const Options& options, const Context& context) {
     TRY(check_kernel_name(options.name));
     std::vector<std::string> found;
@@ -45,7 +64,12 @@ Result<int> uninstall(const Options& options, const Context& context) {
         return Error("the kernel \"" + options.name + "\" is in several places: " + all)
             .with_remedy("Say which one with --user or --prefix DIRECTORY.");
     }
+    const Kernelspec kernelspec = TRY(read_kernelspec(found.front()));
+    InstallRecords records = TRY(InstallRecords::open(audit_options_of(kernelspec, context), context));
     TRY(remove_kernelspec(found.front()));
+    observe::Members members;
+    members.text("name", options.name).text("directory", found.front()).text("python", kernelspec.python);
+    TRY(records.add("uninstall", std::move(members)));
     context.out << "Removed the kernel \"" << options.name << "\" from " << found.front() << "\n";
     return 0;
 }

@@ -115,6 +115,11 @@ struct Counters {
     int64_t cpu_time_us = -1;         ///< CPU time of the whole tree, in microseconds
 };
 
+/// From one reading to a later one; 0 where it is not known.
+constexpr int64_t increase(int64_t after, int64_t before) {
+    return after >= 0 && before >= 0 && after > before ? after - before : 0;
+}
+
 /// What happened inside, in order.
 struct Event {
     enum class Kind {

@@ -72,6 +72,8 @@ class Log {
     /// Appends all of `entries`, at most kMaxEntries, one after the other, or none of them. What could not be
     /// done after an earlier append (a checkpoint, a sync) is made up for first.
     Result<Written> append(std::span<const Entry> entries, Barrier barrier);
+    /// Whether there was a key when it was opened.
+    [[nodiscard]] bool is_signed() const { return key_.has_value(); }
     /// Signs the chain up to here, where there is a key, and forces it to the disk.
     Result<void> checkpoint();
 

@@ -39,6 +39,13 @@ std::optional<Position> Trail::note(std::vector<Entry> entries, Barrier barrier)
     return {};
 }
 
+std::optional<bool> Trail::is_signed() {
+    const std::lock_guard guard(mutex_);
+    // The next record says what is wrong with it.
+    if (!open()) return {};
+    return log_->is_signed();
+}
+
 void Trail::checkpoint() {
     const std::lock_guard guard(mutex_);
     if (!log_) return;
@@ -50,10 +57,15 @@ std::string Trail::trouble() const {
     return trouble_ ? trouble_->sentence() : "";
 }
 
+Result<void> Trail::open() {
+    if (!log_) log_ = TRY(Log::open(options_.log));
+    return {};
+}
+
 Result<Written> Trail::write(const std::vector<Entry>& entries, Barrier barrier) {
     CHECK(entries.size() <= kMaxAtOnce);
     auto written = [&]() -> Result<Written> {
-        if (!log_) log_ = TRY(Log::open(options_.log));
+        TRY(open());
         if (late_.empty() && missed_ == 0) return log_->append(entries, barrier);
         std::vector<Entry> all(1, Entry{"gap", {}});
         all.front().members.integer("late", static_cast<int64_t>(late_.size()));

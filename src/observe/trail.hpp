@@ -49,6 +49,8 @@ class Trail {
     [[nodiscard]] Result<void> permit() const;
     /// What has happened. The position is that of the last entry, or nothing when it is not in the log yet.
     std::optional<Position> note(std::vector<Entry> entries, Barrier barrier);
+    /// Whether there is a key that checkpoints are signed with; nothing when the log cannot be opened.
+    [[nodiscard]] std::optional<bool> is_signed();
     /// Signs and syncs what there is, as far as that works.
     void checkpoint();
 
@@ -56,6 +58,7 @@ class Trail {
     [[nodiscard]] std::string trouble() const;
 
   private:
+    Result<void> open();
     Result<Written> write(const std::vector<Entry>& entries, Barrier barrier);
     void keep(std::vector<Entry> entries);
 

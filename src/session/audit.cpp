@@ -12,7 +12,6 @@
 #include "base/check.hpp"
 #include "base/printable.hpp"
 #include "build_info.hpp"
-#include "observe/places.hpp"
 #include "protocol/json_scan.hpp"
 #include "session/trace_context.hpp"
 
@@ -29,7 +28,10 @@ constexpr size_t kMaxCalls = 100;
 /// Cells whose outputs are followed after their ends, and how many outputs they may have together.
 constexpr size_t kMaxEnded = 32;
 constexpr size_t kMaxEndedOutputs = 100'000;
-static_assert(kMaxEnded + 1 <= observe::kMaxAtOnce, "they are written together with a cell's own record");
+/// Of the settings' section "limits", each at most once for a cell.
+constexpr size_t kMaxLimits = 16;
+static_assert(kMaxEnded + kMaxLimits + 1 <= observe::kMaxAtOnce,
+              "they are written together with a cell's own record");
 /// A user's name is asked for once; large directories of users answer slowly, not at length.
 constexpr size_t kMaxUserEntry = 16 * 1024;
 
@@ -44,6 +46,26 @@ std::string user_name() {
 std::string variable(const std::string& name) {
     const char* value = std::getenv(name.c_str());
     return value ? value : "";
+}
+
+std::string_view to_text(LimitHit::Unit unit) {
+    switch (unit) {
+        case LimitHit::Unit::bytes:
+            return "bytes";
+        case LimitHit::Unit::microseconds:
+            return "us";
+        case LimitHit::Unit::count:
+            return "count";
+    }
+    UNREACHABLE();
+}
+
+Members limit_members(const LimitHit& hit) {
+    Members members;
+    members.text("limit", hit.limit).text("unit", to_text(hit.unit)).integer("allowed", hit.allowed);
+    if (hit.measured) members.integer("measured", *hit.measured);
+    if (hit.count > 0) members.integer("count", hit.count);
+    return members;
 }
 
 // What the hash of a cell's outputs is, as members of a record.
@@ -64,14 +86,24 @@ Result<std::string> parse_audit_path(const std::string& text) {
                  ": an absolute path, default or none is expected");
 }
 
+Result<observe::TrailOptions> place_trail(const AuditOptions& options, const observe::Variables& variable) {
+    observe::TrailOptions trail;
+    trail.on_error = options.on_error;
+    trail.log.sync = options.sync;
+    trail.log.directory =
+        options.path == "default" ? TRY(observe::default_log_directory(variable)) : options.path;
+    trail.log.keys_directory = TRY(observe::default_keys_directory(variable));
+    return trail;
+}
+
+Members user_members() {
+    return Members().integer("uid", ::getuid()).text("user", user_name());
+}
+
 Result<AuditConfig> make_audit_config(const AuditOptions& options) {
     AuditConfig config;
-    config.trail.on_error = options.on_error;
-    config.trail.log.sync = options.sync;
+    config.trail = TRY(place_trail(options, variable));
     config.code = options.code;
-    config.trail.log.directory =
-        options.path == "default" ? TRY(observe::default_log_directory(variable)) : options.path;
-    config.trail.log.keys_directory = TRY(observe::default_keys_directory(variable));
     config.notebook = variable("JPY_SESSION_NAME");
     return config;
 }
@@ -102,15 +134,26 @@ Members Audit::kernel_names() const {
     return members;
 }
 
-void Audit::kernel_started() {
+void Audit::kernel_started(std::vector<Degradation> degradations) {
     Entry entry{"kernel_start", kernel_names()};
-    entry.members.integer("pid", ::getpid()).integer("uid", ::getuid()).text("user", user_name());
+    entry.members.integer("pid", ::getpid()).append(user_members());
     entry.members.text("version", kVersion).text("level", config_.level);
     entry.members.text("python", config_.python).text("environment", config_.environment);
     if (!config_.profile.empty()) entry.members.text("policy", config_.profile);
     entry.members.text("sync", observe::to_text(config_.trail.log.sync));
     entry.members.text("on_error", config_.trail.on_error == observe::OnError::stop ? "stop" : "continue");
-    trail_.note({entry}, Barrier::cell);
+    std::vector<Entry> entries{std::move(entry)};
+
+    if (config_.trail.on_error == observe::OnError::go_on)
+        degradations.push_back(
+            {"fail_closed", "audit.on_error is \"continue\": cells run while the log cannot be written"});
+    if (trail_.is_signed() == false)
+        degradations.push_back({"signatures", "there is no key; \"cellblock audit init\" makes one"});
+    for (const Degradation& degradation : degradations) {
+        entries.push_back({"degradation", kernel_names()});
+        entries.back().members.text("lacks", degradation.lacks).text("reason", degradation.reason);
+    }
+    trail_.note(std::move(entries), Barrier::cell);
 }
 
 void Audit::kernel_stopped() {
@@ -183,6 +226,15 @@ void Audit::cell_used(uint64_t id, const jail::Evidence& evidence, const jail::C
         usage.integer("exit_code", evidence.exit->code);
 }
 
+void Audit::limit_met(uint64_t id, const LimitHit& hit) {
+    const std::lock_guard lock(mutex_);
+    const auto cell = cells_.find(id);
+    if (cell == cells_.end()) return;  // no cell, but some other request
+    std::vector<LimitHit>& limits = cell->second.limits;
+    if (limits.size() < kMaxLimits && std::ranges::find(limits, hit.limit, &LimitHit::limit) == limits.end())
+        limits.push_back(hit);
+}
+
 Audit::Cell Audit::take_cell(uint64_t id) {
     const std::lock_guard lock(mutex_);
     const auto found = cells_.find(id);
@@ -206,6 +258,10 @@ std::string Audit::cell_ended(uint64_t id, jail::Verdict verdict) {
     entry.members.integer("outputs", static_cast<int64_t>(cell.messages));
     entry.members.integer("output_bytes", static_cast<int64_t>(cell.output_bytes));
     std::vector<Entry> entries = changed_outputs();
+    for (const LimitHit& hit : cell.limits) {
+        entries.push_back({"limit_hit", cell.names});
+        entries.back().members.append(limit_members(hit));
+    }
     {
         const std::lock_guard lock(mutex_);  // displays change in the loop's thread
         const Outputs::Hashes hashes = cell.outputs.hashes();

@@ -1,6 +1,6 @@
-// What a session writes into the audit log: its beginning and end, each cell's beginning and end, refused
-// calls, interrupts and lost workers. docs/audit-log.md describes the records; this file decides when they
-// are written.
+// What a session writes into the audit log: its beginning and end, each cell's beginning and end, limits that
+// were met, refused calls, interrupts and lost workers. docs/audit-log.md describes the records; this file
+// decides when they are written.
 //
 // Threads: any, at the same time.
 #pragma once
@@ -16,6 +16,7 @@
 
 #include "jail/jail.hpp"
 #include "jail/verdict.hpp"
+#include "observe/places.hpp"
 #include "observe/trail.hpp"
 #include "protocol/message.hpp"
 #include "session/outputs.hpp"
@@ -53,11 +54,34 @@ std::string environment_digest(const PythonEnvironment& python);
 /// are filled in by whoever knows them.
 Result<AuditConfig> make_audit_config(const AuditOptions& options);
 
+/// The log's place and its rules; not whether one is asked for. `variable` is the environment's.
+Result<observe::TrailOptions> place_trail(const AuditOptions& options, const observe::Variables& variable);
+/// Who this process acts for: "uid" and "user".
+observe::Members user_members();
+
+/// A limit that a cell has met. docs/audit-log.md says for each what the numbers are.
+struct LimitHit {
+    enum class Unit { bytes, microseconds, count };
+
+    std::string_view limit;  ///< the setting's key in the section "limits"
+    Unit unit = Unit::bytes;
+    int64_t allowed = 0;
+    std::optional<int64_t> measured;
+    int64_t count = 0;  ///< of what was refused, stopped or left out because of it; 0: that is not counted
+};
+
+/// Something that a session has when nothing is given up, and this one has not.
+struct Degradation {
+    std::string_view lacks;  ///< a word
+    std::string_view reason;
+};
+
 class Audit {
   public:
     explicit Audit(AuditConfig config);
 
-    void kernel_started();
+    /// What the log itself lacks is added to `degradations`.
+    void kernel_started(std::vector<Degradation> degradations);
     void kernel_stopped();
     /// An error means that the cell must not run, and says why. `id` is the request's in this session.
     Result<void> cell_begins(uint64_t id, const protocol::Request& request);
@@ -69,6 +93,8 @@ class Audit {
     /// beginning.
     void cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& before,
                    const jail::Counters& after);
+    /// Recorded with the cell's end, the first one of each limit.
+    void limit_met(uint64_t id, const LimitHit& hit);
     /// Writes the cell's record. The value is the object "cellblock" of the reply's metadata.
     std::string cell_ended(uint64_t id, jail::Verdict verdict);
     void calls_refused(uint64_t id, const std::vector<jail::Denial>& denials);
@@ -83,6 +109,7 @@ class Audit {
         observe::Members names;  // what all records of a cell begin with
         observe::Members code;   // and what those are about that notebooks are compared with
         observe::Members usage;
+        std::vector<LimitHit> limits;
         std::chrono::steady_clock::time_point began;
         uint64_t messages = 0;
         uint64_t output_bytes = 0;

@@ -16,10 +16,6 @@ namespace {
 using jail::Verdict;
 using protocol::json_string;
 
-int64_t increase(int64_t after, int64_t before) {
-    return after >= 0 && before >= 0 && after > before ? after - before : 0;
-}
-
 // NumPy and others derive their own from it.
 bool is_memory_error(const Reply& reply) {
     return protocol::text_member(reply.content, "ename").ends_with("MemoryError");
@@ -129,6 +125,7 @@ void Session::send_request(uint64_t id) {
             return;
         }
         pending.sent = true;
+        pending.sent_at = std::chrono::steady_clock::now();
         served_ = true;
         if (lane == Lane::shell) running_ = id;
         if (pending.in_a_shell() && request->msg_type == "execute_request") {
@@ -158,27 +155,29 @@ Session::Ending Session::wait_for_end(uint64_t id) {
             pending.cpu_time_passed,
             pending.told_of_memory,
             pending.began,
+            pending.sent_at,
             pending.loss.value_or(Loss{})};
 }
 
 Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) {
     const jail::Counters after = read_counters();
-    const int64_t refused_forks = increase(after.process_limit_hits, before.process_limit_hits);
+    const int64_t refused_forks = jail::increase(after.process_limit_hits, before.process_limit_hits);
     jail::Evidence evidence;
     evidence.replied = ending.reply.has_value();
     evidence.replied_with_error = evidence.replied && ending.reply->status == protocol::ReplyStatus::error;
     evidence.wall_time_passed = ending.wall_time_passed;
     evidence.cpu_time_passed = ending.cpu_time_passed.has_value();
     const jail::MemoryRefusals refusals = take_memory_refusals();
-    evidence.memory_refused = ending.told_of_memory || refusals.count > 0;
+    evidence.memory_refused = ending.told_of_memory.has_value() || refusals.count > 0;
     evidence.replied_with_memory_error = evidence.replied_with_error && is_memory_error(*ending.reply);
     evidence.kill_reason = ending.loss.kill_reason;
     evidence.exit = ending.loss.exit;
     evidence.init_lost = ending.loss.init_lost;
-    evidence.oom_kills = increase(after.oom_kills, before.oom_kills);
-    evidence.memory_limit_hits = increase(after.memory_limit_hits, before.memory_limit_hits);
+    evidence.oom_kills = jail::increase(after.oom_kills, before.oom_kills);
+    evidence.memory_limit_hits = jail::increase(after.memory_limit_hits, before.memory_limit_hits);
     const Verdict verdict = judge(evidence);
     if (audit_) audit_->cell_used(id, evidence, before, after);
+    note_limits_met(id, ending, evidence, refusals, before, after);
     tell_what_was_left_out(id);
     tell_what_was_refused(id);
     tell_what_was_changed(id);
@@ -216,7 +215,7 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     // Where it is sampled, what a process has used can be forgotten with it.
     facts.cpu_time_used = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::max(ending.cpu_time_passed.value_or(std::chrono::microseconds(0)),
-                 std::chrono::microseconds(increase(after.cpu_time_us, before.cpu_time_us))));
+                 std::chrono::microseconds(jail::increase(after.cpu_time_us, before.cpu_time_us))));
     facts.grace = config_.wall_time_grace;
     facts.memory_peak = after.memory_peak;
     facts.exit = ending.loss.exit;

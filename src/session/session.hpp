@@ -179,6 +179,7 @@ class Session final : private WorkerListener {
         uint64_t culprit = 0;  // the request that it was killed for, where it was one
         std::optional<jail::Exit> exit;
         bool init_lost = false;
+        int64_t sampled_memory = -1;  // above the limit, where no cgroup enforces it
         std::string violation;
     };
 
@@ -194,7 +195,8 @@ class Session final : private WorkerListener {
         bool awaits = false;     // its cell waits in the worker's event loop
         bool wall_time_passed = false;
         std::optional<std::chrono::microseconds> cpu_time_passed;  // with what it had used by then
-        bool told_of_memory = false;                               // MemoryError was to be raised in it
+        std::optional<int64_t> told_of_memory;  // with what was in use: MemoryError was to be raised in it
+        std::chrono::steady_clock::time_point sent_at;
         std::optional<Reply> reply;
         std::optional<Loss> loss;         // the worker was lost before it replied
         bool judged = false;              // the evidence of that loss has been read
@@ -225,8 +227,9 @@ class Session final : private WorkerListener {
         std::optional<Reply> reply;
         bool wall_time_passed = false;
         std::optional<std::chrono::microseconds> cpu_time_passed;
-        bool told_of_memory = false;
+        std::optional<int64_t> told_of_memory;
         uint64_t began = 0;
+        std::chrono::steady_clock::time_point sent_at;
         Loss loss;
     };
 
@@ -265,6 +268,12 @@ class Session final : private WorkerListener {
     jail::MemoryRefusals take_memory_refusals();
     std::vector<jail::Process> list_background();
     void end_background(uint64_t id);
+    /// For the audit log.
+    void note_limits_met(uint64_t id, const Ending& ending, const jail::Evidence& evidence,
+                         const jail::MemoryRefusals& refusals, const jail::Counters& before,
+                         const jail::Counters& after);
+    void note_limit_met(uint64_t id, const LimitHit& hit);
+    void note_full_space(uint64_t id, const jail::Space& space);
     void tell_of_full_spaces(uint64_t id, const Reply* reply);
     void tell_of_earlier_processes(uint64_t id, uint64_t began);
     void send_request(uint64_t id);
@@ -282,6 +291,7 @@ class Session final : private WorkerListener {
 
     // The life of jail and worker.
     Result<void> make_jail();
+    std::vector<Degradation> degradations();
     Result<void> start_worker();
     /// A new worker in the place of a lost one, once, whoever asks first.
     Result<void> replace_lost_worker();

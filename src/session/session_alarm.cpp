@@ -146,8 +146,13 @@ void Session::on_sample() {
     const auto counters = sample_counters();
     if (counters && rests()) charge_rests(counters->cpu_time_us);
     if (counters && sampled_memory && counters->memory_current > 0 &&
-        static_cast<uint64_t>(counters->memory_current) > config_.plan.limits.memory.count)
+        static_cast<uint64_t>(counters->memory_current) > config_.plan.limits.memory.count) {
+        {
+            const std::lock_guard lock(mutex_);
+            loss_.sampled_memory = counters->memory_current;
+        }
         kill_for(jail::KillReason::memory, "");
+    }
     if (sampled_memory || rests()) sampler_->arm(kSampleInterval);
 }
 

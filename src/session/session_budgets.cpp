@@ -102,7 +102,7 @@ void Session::tell_of_memory(uint64_t id, int64_t in_use) {
     const std::lock_guard lock(mutex_);
     const auto pending = pending_.find(id);
     if (pending == pending_.end() || !pending->second.runs() || state_ != WorkerState::ready) return;
-    pending->second.told_of_memory = true;
+    pending->second.told_of_memory = in_use;
     worker_->send("{\"type\": \"memory\", \"id\": " + std::to_string(id) +
                       ", \"text\": " + protocol::json_string(text) + "}",
                   {});

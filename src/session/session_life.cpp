@@ -24,7 +24,7 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
     TRY(session->make_jail());
     if (session->config_.audit) {
         session->audit_ = std::make_unique<Audit>(*session->config_.audit);
-        session->audit_->kernel_started();
+        session->audit_->kernel_started(session->degradations());
     }
     session->watch_jail();
     if (session->config_.plan.level != jail::Level::full) session->sampler_->arm(kSampleInterval);
@@ -269,6 +269,19 @@ void Session::shut_down(bool restart, std::chrono::milliseconds grace) {
     }
     abandoned_ = true;
     changed_.notify_all();
+}
+
+std::vector<Degradation> Session::degradations() {
+    std::vector<Degradation> degradations;
+    const auto [level, has_landlock] = isolation();
+    if (level != jail::Level::full)
+        degradations.push_back({"cgroup",
+                                "the settings ask for the isolation level \"namespaced\": memory is sampled, "
+                                "and what the limits refuse is not counted"});
+    if (!has_landlock)
+        degradations.push_back(
+            {"landlock", "the host's kernel has none, and isolation.landlock is \"optional\""});
+    return degradations;
 }
 
 Isolation Session::isolation() {

@@ -70,6 +70,9 @@ void Session::tell_what_was_left_out(uint64_t id) {
         if (parent.id == id) output = parent.output;
     }
     if (output.messages_left_out == 0) return;
+    note_limit_met(id, {"output", LimitHit::Unit::bytes, static_cast<int64_t>(config_.output_limit.count),
+                        static_cast<int64_t>(output.shown + output.left_out),
+                        static_cast<int64_t>(output.messages_left_out)});
     note(id, to_text(Bytes{output.left_out}) + " of output in " + std::to_string(output.messages_left_out) +
                  " messages were left out");
 }

@@ -37,6 +37,15 @@ std::string_view option_of(const jail::Space& space, bool bytes) {
 
 }  // namespace
 
+void Session::note_full_space(uint64_t id, const jail::Space& space) {
+    if (space.has_no_bytes())
+        note_limit_met(id, {is_scratch(space) ? "scratch" : "shared_memory", LimitHit::Unit::bytes,
+                            static_cast<int64_t>(space.size.count), static_cast<int64_t>(space.used.count)});
+    if (space.has_no_files())
+        note_limit_met(id, {"scratch_files", LimitHit::Unit::count, static_cast<int64_t>(space.max_files),
+                            static_cast<int64_t>(space.files)});
+}
+
 void Session::tell_of_full_spaces(uint64_t id, const Reply* reply) {
     std::vector<jail::Space> spaces;
     {
@@ -55,10 +64,11 @@ void Session::tell_of_full_spaces(uint64_t id, const Reply* reply) {
             told = (full_spaces_ & bit) != 0;
             full_spaces_ = full ? full_spaces_ | bit : full_spaces_ & ~bit;
         }
-        if (full && (met || !told))
-            note(id, std::string("no ") + (spaces[i].has_no_bytes() ? "space" : "file") +
-                         " is left: " + fill_of(spaces[i]) + ". Remove files, or " +
-                         config_.how_to_raise(option_of(spaces[i], spaces[i].has_no_bytes())));
+        if (!full || (!met && told)) continue;
+        note_full_space(id, spaces[i]);
+        note(id, std::string("no ") + (spaces[i].has_no_bytes() ? "space" : "file") +
+                     " is left: " + fill_of(spaces[i]) + ". Remove files, or " +
+                     config_.how_to_raise(option_of(spaces[i], spaces[i].has_no_bytes())));
     }
     if (met && !any_full)
         // What filled it was removed again.

@@ -10,9 +10,12 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "base/sys.hpp"
+#include "observe/key.hpp"
+#include "observe/segments.hpp"
 #include "protocol/json_scan.hpp"
 
 namespace cellblock::session {
@@ -114,6 +117,9 @@ struct World {
     std::atomic<int> jails = 0;
     std::atomic<int> oom_kills = 0;
     std::atomic<int> memory_hits = 0;
+    std::atomic<int> refused_forks = 0;
+    std::atomic<bool> has_landlock = true;
+    std::atomic<jail::Level> level = jail::Level::full;
     std::atomic<bool> spawn_fails = false;
     std::atomic<bool> start_fails = false;
     std::atomic<bool> kill_fails = false;
@@ -172,6 +178,7 @@ class FakeJail final : public jail::Jail {
         jail::Counters counters;
         counters.oom_kills = world_.oom_kills;
         counters.memory_limit_hits = world_.memory_hits;
+        counters.process_limit_hits = world_.refused_forks;
         counters.memory_peak = 1 << 20;
         counters.memory_current = world_.memory_current;
         counters.cpu_time_us = world_.computing ? microseconds_since_boot() : 0;
@@ -185,7 +192,8 @@ class FakeJail final : public jail::Jail {
         return std::exchange(events_, {});
     }
     [[nodiscard]] pid_t worker_pid() const override { return 0; }
-    [[nodiscard]] jail::Level level() const override { return jail::Level::full; }
+    [[nodiscard]] jail::Level level() const override { return world_.level; }
+    [[nodiscard]] bool has_landlock() const override { return world_.has_landlock; }
     [[nodiscard]] const jail::Limits& limits() const override { return limits_; }
 
   private:
@@ -842,6 +850,125 @@ TEST_F(SessionTest, AnInterruptThatIsHeardIsNotTold) {
     cell.join();
     run();
     EXPECT_EQ(published().find("the interrupt was delivered"), std::string::npos);
+}
+
+// ---- the audit log
+
+class AuditedSession : public SessionTest {
+  protected:
+    AuditedSession() : directory_(sys::TempDir::create("audit-").value()) {
+        AuditConfig audit;
+        audit.trail.log.directory = directory_.path() + "/log";
+        audit.trail.log.keys_directory = directory_.path() + "/keys";
+        audit.trail.log.sync = observe::Sync::interval;
+        config_.audit = audit;
+    }
+    // The members of the records of a type, after their frames.
+    std::vector<std::string> records(const std::string& type) const {
+        std::ifstream file(observe::segment_path(directory_.path() + "/log", 1));
+        std::vector<std::string> found;
+        const std::string mark = "\"type\":\"" + type + "\"";
+        for (std::string line; std::getline(file, line);)
+            if (const size_t at = line.find(mark); at != std::string::npos) found.push_back(line.substr(at));
+        return found;
+    }
+    static bool has(const std::string& record, const std::string& text) {
+        return record.find(text) != std::string::npos;
+    }
+
+    sys::TempDir directory_;
+};
+
+TEST_F(AuditedSession, EachLimitThatACellMeetsIsRecordedOnce) {
+    config_.wall_time = std::chrono::milliseconds(50);
+    config_.wall_time_grace = std::chrono::milliseconds(50);
+    config_.output_limit = 1_KiB;
+    start({[this](Script& s) {
+               s.hello();
+               const std::string id = s.next_request();
+               const std::string text = R"({"name": "stdout", "text": ")" + std::string(800, 'x') + "\"}";
+               for (int i = 0; i < 3; ++i) s.publish(id, "stream", text);
+               world_.refused_forks = 3;
+               world_.oom_kills = 1;
+               world_.memory_hits = 5;
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    EXPECT_EQ(run().verdict, jail::Verdict::limit_wall_time);
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+
+    const auto hits = records("limit_hit");
+    ASSERT_EQ(hits.size(), 4U);
+    EXPECT_PRED2(has, hits[0],
+                 R"("limit":"memory","unit":"bytes","allowed":2147483648,"measured":1048576,"count":1)");
+    EXPECT_PRED2(has, hits[1], R"("limit":"processes","unit":"count","allowed":256,"count":3)");
+    EXPECT_PRED2(has, hits[2], R"("limit":"wall_time","unit":"us","allowed":50000,"measured":)");
+    EXPECT_PRED2(has, hits[3], R"("limit":"output","unit":"bytes","allowed":1024,"measured":2)");
+    EXPECT_PRED2(has, hits[3], R"("count":2)");
+    for (const std::string& hit : hits) EXPECT_PRED2(has, hit, R"("cell":1,)");
+    EXPECT_EQ(records("cell_end").size(), 2U);
+}
+
+TEST_F(AuditedSession, WhatIsSampledIsMeasuredToo) {
+    config_.plan.level = jail::Level::namespaced;
+    config_.plan.limits.memory = 1_MiB;
+    start({[this](Script& s) {
+               s.hello();
+               s.next_request();
+               world_.memory_current = 2 << 20;
+               s.wait_for(SIGKILL);
+               world_.memory_current = 0;
+               return jail::Exit{};
+           },
+           honest});
+    EXPECT_EQ(run().verdict, jail::Verdict::limit_memory);
+    const auto hits = records("limit_hit");
+    ASSERT_EQ(hits.size(), 1U);
+    EXPECT_PRED2(has, hits[0], R"("limit":"memory","unit":"bytes","allowed":1048576,"measured":2097152)");
+}
+
+TEST_F(AuditedSession, ALimitOfOneCellIsNoneOfTheOthersThatItEnds) {
+    config_.wall_time = std::chrono::milliseconds(200);
+    config_.wall_time_grace = std::chrono::milliseconds(20);
+    std::atomic<bool> first_runs = false;
+    start({[&](Script& s) {
+               s.hello();
+               s.next_request();
+               first_runs = true;
+               s.next_request();
+               s.wait_for(SIGKILL);
+               return jail::Exit{};
+           },
+           honest});
+    std::thread first([&] { EXPECT_EQ(run().verdict, jail::Verdict::limit_wall_time); });
+    while (!first_runs) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    EXPECT_EQ(run(R"({"code": "y"})", "execute_request", "sub").verdict, jail::Verdict::limit_wall_time);
+    first.join();
+    const auto hits = records("limit_hit");
+    ASSERT_EQ(hits.size(), 1U);
+    EXPECT_PRED2(has, hits[0], R"("cell":1,)");
+}
+
+TEST_F(AuditedSession, WhatAKernelDoesWithoutIsRecordedAtItsStart) {
+    world_.level = jail::Level::namespaced;
+    world_.has_landlock = false;
+    config_.audit->trail.on_error = observe::OnError::go_on;
+    start({honest});
+    const auto lacks = records("degradation");
+    ASSERT_EQ(lacks.size(), 4U);
+    EXPECT_PRED2(has, lacks[0], R"("lacks":"cgroup","reason":"the settings ask for)");
+    EXPECT_PRED2(has, lacks[1], R"("lacks":"landlock","reason":"the host's kernel has none)");
+    EXPECT_PRED2(has, lacks[2], R"("lacks":"fail_closed")");
+    EXPECT_PRED2(has, lacks[3], R"("lacks":"signatures")");
+}
+
+TEST_F(AuditedSession, WithoutALackThereIsNoRecordOfOne) {
+    ASSERT_TRUE(observe::SigningKey::create(config_.audit->trail.log.keys_directory, false));
+    start({honest});
+    EXPECT_EQ(records("kernel_start").size(), 1U);
+    EXPECT_EQ(records("degradation").size(), 0U);
 }
 
 // ---- the output limit

@@ -13,7 +13,7 @@ import pytest
 from jupyter_client.connect import write_connection_file
 
 from support import messages
-from support.installation import ROOT
+from support.installation import ROOT, read_spec
 
 pytestmark = pytest.mark.cellblock_only
 
@@ -69,6 +69,8 @@ def test_a_kernel_and_its_cells_leave_records_that_fit_the_schema(spec, start_ke
     assert verified(installation, log, kernel.home)["ok"]
     assert verified(installation, log, kernel.home)["signed_up_to"] == records(log)[-1]["seq"]
 
+    assert [record["lacks"] for record in of_type(log, "degradation")] == ["signatures"], "of the first kernel, which had no key"
+
     start = of_type(log, "cell_start")[0]
     assert start["code_sha256"] == hashlib.sha256(b"print('hello')\n6 * 7").hexdigest() and "code" not in start
     assert start["kernel"] == "test" and start["notebook"] == "notebook.ipynb" and start["msg_id"]
@@ -81,6 +83,119 @@ def test_a_kernel_and_its_cells_leave_records_that_fit_the_schema(spec, start_ke
     told = cell.reply["metadata"]["cellblock"]
     assert told["record"] == ends[0]["hash"] and told["verdict"] == "ok" and told["cpu_us"] == ends[0]["cpu_us"]
     assert told["policy"] == of_type(log, "kernel_start")[-1]["policy"] == ends[0]["policy"]
+
+
+# Each meets one limit and goes on.
+MEETS = {
+    "soft_memory": "bytearray(2_000_000_000)",
+    "processes": """
+import subprocess
+running = []
+try:
+    for _ in range(64):
+        running.append(subprocess.Popen(["sleep", "60"]))
+finally:
+    for process in running:
+        process.kill()
+        process.wait()
+""",
+    "scratch": "open('/tmp/full', 'wb', buffering=0).write(bytes(20_000_000)); open('/tmp/more', 'w').write('x')",
+    "shared_memory": "import os; os.unlink('/tmp/full'); open('/dev/shm/full', 'wb', buffering=0).write(bytes(20_000_000))",
+    "scratch_files": "import os; os.unlink('/dev/shm/full')\nfor i in range(2000): open(f'/tmp/{i}', 'w').close()",
+    "output": "print('x' * 3_000_000)",
+    "cpu_time": "while True: pass",
+    "wall_time": "import time; time.sleep(60)",
+}
+
+
+def test_every_limit_that_a_cell_meets_is_recorded(spec, start_kernel, log, installation):
+    settings = ("--memory=1GiB", "--processes=32", "--scratch=8MiB", "--shared-memory=8MiB", "--scratch-files=1000",
+                "--output-limit=1MiB", "--cpu-time=2s", "--wall-time=5s")
+    kernel = start_kernel(audited(spec, log, *settings))
+    for code in MEETS.values():
+        kernel.run(code)
+    kernel.run("1 + 1")
+    hard = start_kernel(audited(spec, log, "--memory=256MiB", "--soft-memory=none"))
+    assert hard.run("x = []\nwhile True: x.append(bytearray(1_000_000))").error
+    kernel.shutdown()
+
+    hits = of_type(log, "limit_hit")
+    for hit in hits:
+        jsonschema.validate(hit, SCHEMA)
+    assert [hit["limit"] for hit in hits] == [*MEETS, "memory"]
+    by = {hit["limit"]: hit for hit in hits}
+    cells = {end["msg_id"]: end["cell"] for end in of_type(log, "cell_end")}
+    assert all(cells[hit["msg_id"]] == hit["cell"] for hit in hits)
+    for limit, unit, allowed in (("memory", "bytes", 256 << 20), ("soft_memory", "bytes", (1 << 30) // 100 * 90),
+                                 ("processes", "count", 32), ("scratch", "bytes", 8 << 20),
+                                 ("shared_memory", "bytes", 8 << 20), ("scratch_files", "count", 1000),
+                                 ("output", "bytes", 1 << 20), ("cpu_time", "us", 2_000_000), ("wall_time", "us", 5_000_000)):
+        assert (by[limit]["unit"], by[limit]["allowed"]) == (unit, allowed), limit
+        if limit not in ("soft_memory", "processes"):
+            assert by[limit]["measured"] >= 0.99 * allowed, by[limit]
+    assert by["memory"]["measured"] <= 256 << 20 and by["memory"]["count"] == 1
+    assert by["soft_memory"]["count"] == 1 and by["processes"]["count"] >= 1 and by["output"]["count"] >= 1
+
+    shown = installation.run("audit", "show", "--path", log, "--type", "limit_hit").stdout
+    assert "limit=memory allowed=256.0 MiB measured=256.0 MiB count=1" in shown and "limit=wall_time allowed=5.0 s" in shown
+    counted = json.loads(installation.run("audit", "stats", "--path", log, "--json").stdout)
+    assert counted["limits"] == dict.fromkeys(by, 1) and counted["types"]["limit_hit"] == len(by)
+
+
+def test_what_a_kernel_does_without_is_recorded(spec, start_kernel, log, installation):
+    weak = start_kernel(audited(spec, log, "--isolation=namespaced", "--audit-on-error=continue"))
+    for record in of_type(log, "degradation"):
+        jsonschema.validate(record, SCHEMA)
+    assert [record["lacks"] for record in of_type(log, "degradation")] == ["cgroup", "fail_closed", "signatures"]
+    assert "lacks=cgroup" in installation.run("audit", "show", "--path", log).stdout
+    weak.shutdown()
+
+
+def installed(installation, prefix, home, *arguments):
+    return installation.run("install", "--python", installation.python, "--prefix", prefix, *arguments,
+                            env={"HOME": str(home), "PATH": os.environ["PATH"]})
+
+
+def test_installations_are_recorded(start_kernel, log, installation, public_directory):
+    home, prefix = public_directory / "home", public_directory / "prefix"
+    home.mkdir()
+    assert installed(installation, prefix, home, "--name=kept", "--audit", log, "--memory=1GiB").returncode == 0
+    installed_spec = read_spec("kept", [prefix / "share" / "jupyter" / "kernels"])
+    kernel = start_kernel(installed_spec)
+    kernel.shutdown()
+    removed = installation.run("uninstall", "kept", "--prefix", prefix, env={"HOME": str(home)})
+    assert removed.returncode == 0, removed.stderr
+
+    (install,), (uninstall,), (start,) = (of_type(log, kind) for kind in ("install", "uninstall", "kernel_start"))
+    for record in (install, uninstall):
+        jsonschema.validate(record, SCHEMA)
+        assert record["name"] == "kept" and record["directory"] == str(prefix / "share" / "jupyter" / "kernels" / "kept")
+    for same in ("python", "environment", "policy", "level", "version", "uid", "user"):
+        assert install[same] == start[same], same
+    assert install["prefix"] in install["python"] and install["profile"] == "default"
+    assert verified(installation, log)["ok"]
+    assert "name=kept" in installation.run("audit", "show", "--path", log, "--type", "uninstall").stdout
+
+
+def test_without_its_record_nothing_is_installed_unless_by_name(log, installation, public_directory):
+    home, prefix = public_directory / "home", public_directory / "prefix"
+    home.mkdir()
+    log.write_text("")
+    refused = installed(installation, prefix, home, "--audit", log)
+    assert refused.returncode == 1 and "audit log" in refused.stderr and not prefix.exists()
+    warned = installed(installation, prefix, home, "--audit", log, "--audit-on-error=continue")
+    assert warned.returncode == 0 and "warning: record in the audit log what is installed" in warned.stderr
+
+
+def test_an_initialised_log_records_kernels_that_have_none(installation, public_directory):
+    home, prefix = public_directory / "home", public_directory / "prefix"
+    home.mkdir()
+    log = home / ".local" / "state" / "cellblock" / "audit"
+    assert installed(installation, prefix, home).returncode == 0
+    assert not log.exists(), "nobody has asked for a log"
+    assert installation.run("audit", "init", env={"HOME": str(home)}).returncode == 0
+    assert installed(installation, prefix, home).returncode == 0
+    assert len(of_type(log, "install")) == 1
 
 
 def test_the_schema_refuses_what_is_no_record():
