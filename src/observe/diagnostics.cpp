@@ -35,23 +35,15 @@ const SeverityRow& row_of(Severity severity) {
 
 class Reporter {
   public:
-    explicit Reporter(DiagnosticsOptions options)
-        : options_(std::move(options)),
-          logger_("cellblock", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
-        logger_.set_level(row_of(options_.least).level);
-        logger_.set_pattern(options_.format == LineFormat::json ? "%v"
-                                                                : "[%L %Y-%m-%d %H:%M:%S.%e cellblock] %v");
-        // Before a crash, too.
-        logger_.flush_on(spdlog::level::debug);
-    }
+    explicit Reporter(DiagnosticsOptions options) : options_(std::move(options)) {}
 
-    [[nodiscard]] bool reports(Severity severity) const { return logger_.should_log(row_of(severity).level); }
+    [[nodiscard]] bool reports(Severity severity) const { return severity <= options_.least; }
 
     void report(Severity severity, std::string_view event, std::string_view message, const Members& fields) {
         if (!reports(severity)) return;
-        const LineBudget::Turn turn = take(event);
-        if (!turn.granted) return;
-        write(severity, event, message, fields, turn.left_out);
+        const std::lock_guard lock(mutex_);
+        const LineBudget::Turn turn = budgets_[event].take(LineBudget::Clock::now());
+        if (turn.granted) write(severity, event, message, fields, turn.left_out);
     }
 
     void tell_left_out() {
@@ -63,21 +55,30 @@ class Reporter {
     }
 
   private:
-    void write(Severity severity, std::string_view event, std::string_view message, const Members& fields,
-               uint64_t left_out) {
-        logger_.log(row_of(severity).level, spdlog::string_view_t("{}"),
-                    format_line(options_, std::chrono::system_clock::now(), severity, event, message, fields,
-                                left_out));
+    // Made when there is something to say: most kernels never touch those pages.
+    spdlog::logger& logger() {
+        if (!logger_) {
+            logger_ = std::make_unique<spdlog::logger>("cellblock",
+                                                       std::make_shared<spdlog::sinks::stderr_sink_st>());
+            logger_->set_level(row_of(options_.least).level);
+            logger_->set_pattern(
+                options_.format == LineFormat::json ? "%v" : "[%L %Y-%m-%d %H:%M:%S.%e cellblock] %v");
+            // Before a crash, too.
+            logger_->flush_on(spdlog::level::debug);
+        }
+        return *logger_;
     }
 
-    LineBudget::Turn take(std::string_view event) {
-        const std::lock_guard lock(mutex_);
-        return budgets_[event].take(LineBudget::Clock::now());
+    void write(Severity severity, std::string_view event, std::string_view message, const Members& fields,
+               uint64_t left_out) {
+        logger().log(row_of(severity).level, spdlog::string_view_t("{}"),
+                     format_line(options_, std::chrono::system_clock::now(), severity, event, message, fields,
+                                 left_out));
     }
 
     const DiagnosticsOptions options_;
-    spdlog::logger logger_;
-    std::mutex mutex_;
+    std::mutex mutex_;  // for what follows
+    std::unique_ptr<spdlog::logger> logger_;
     std::map<std::string_view, LineBudget> budgets_;  // events are constants
 };
 
