@@ -41,6 +41,9 @@ struct ShownRecord {
     std::optional<int64_t> wall_us;
     std::optional<int64_t> cpu_us;
     std::optional<int64_t> memory_peak;
+    bool is_own_peak = false;  ///< else it is an upper bound
+    std::optional<int64_t> io_read;
+    std::optional<int64_t> io_written;
     std::string details;
 };
 

@@ -74,6 +74,9 @@ ShownRecord shown(std::string_view line, bool intact) {
     record.wall_us = number_of(json, "wall_us");
     record.cpu_us = number_of(json, "cpu_us");
     record.memory_peak = number_of(json, "memory_peak");
+    record.is_own_peak = text_of(json, "memory_peak_of") == "cell";
+    record.io_read = number_of(json, "io_read_bytes");
+    record.io_written = number_of(json, "io_write_bytes");
     record.details = details_of(json);
     return record;
 }

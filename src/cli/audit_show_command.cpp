@@ -22,10 +22,13 @@ constexpr std::chrono::milliseconds kFollowInterval{200};
 constexpr size_t kNotebooksInStats = 20;
 constexpr size_t kShownKernel = 8;
 
+std::string bytes_text(std::optional<int64_t> bytes) {
+    return bytes && *bytes >= 0 ? to_text(Bytes{static_cast<uint64_t>(*bytes)}) : "";
+}
+
 std::string memory_text(const ShownRecord& record) {
-    return record.memory_peak && *record.memory_peak >= 0
-               ? to_text(Bytes{static_cast<uint64_t>(*record.memory_peak)})
-               : "";
+    const std::string text = bytes_text(record.memory_peak);
+    return text.empty() || record.is_own_peak ? text : "<= " + text;
 }
 
 // What a terminal would obey instead of showing it.
@@ -43,12 +46,14 @@ std::vector<std::string> row_of(const ShownRecord& record) {
             duration_text(record.wall_us),
             duration_text(record.cpu_us),
             memory_text(record),
+            bytes_text(record.io_read),
+            bytes_text(record.io_written),
             visible(record.details)};
 }
 
 Table empty_table() {
     return Table({"RECORD", "TIME (UTC)", "TYPE", "KERNEL", "NOTEBOOK", "VERDICT", "WALL", "CPU", "MEMORY",
-                  "DETAILS"});
+                  "READ", "WRITTEN", "DETAILS"});
 }
 
 void warn_of_damage(const AuditRecords& records, const Context& context) {
@@ -115,6 +120,8 @@ struct Sums {
     int64_t wall_us = 0;
     int64_t cpu_us = 0;
     int64_t memory_peak = 0;
+    int64_t io_read = 0;
+    int64_t io_written = 0;
 
     void add(const ShownRecord& record) {
         ++cells;
@@ -122,6 +129,8 @@ struct Sums {
         wall_us += std::max<int64_t>(0, record.wall_us.value_or(0));
         cpu_us += std::max<int64_t>(0, record.cpu_us.value_or(0));
         memory_peak = std::max(memory_peak, record.memory_peak.value_or(0));
+        io_read += std::max<int64_t>(0, record.io_read.value_or(0));
+        io_written += std::max<int64_t>(0, record.io_written.value_or(0));
     }
 };
 
@@ -140,11 +149,11 @@ void print_statistics(const Statistics& statistics, std::ostream& out) {
     for (const auto& [verdict, count] : statistics.verdicts) verdicts.add({verdict, std::to_string(count)});
     Table limits({"LIMIT", "CELLS"});
     for (const auto& [limit, count] : statistics.limits) limits.add({visible(limit), std::to_string(count)});
-    Table notebooks({"NOTEBOOK", "CELLS", "NOT OK", "WALL", "CPU", "MEMORY"});
+    Table notebooks({"NOTEBOOK", "CELLS", "NOT OK", "WALL", "CPU", "MEMORY", "READ", "WRITTEN"});
     const auto add = [&](const std::string& name, const Sums& sums) {
         notebooks.add({name, std::to_string(sums.cells), std::to_string(sums.not_ok),
-                       duration_text(sums.wall_us), duration_text(sums.cpu_us),
-                       to_text(Bytes{static_cast<uint64_t>(sums.memory_peak)})});
+                       duration_text(sums.wall_us), duration_text(sums.cpu_us), bytes_text(sums.memory_peak),
+                       bytes_text(sums.io_read), bytes_text(sums.io_written)});
     };
     std::vector<std::pair<std::string, Sums>> busiest(statistics.notebooks.begin(),
                                                       statistics.notebooks.end());
@@ -163,7 +172,9 @@ void print_json(const Statistics& statistics, std::ostream& out) {
                                       {"not_ok", sums.not_ok},
                                       {"wall_us", sums.wall_us},
                                       {"cpu_us", sums.cpu_us},
-                                      {"memory_peak", sums.memory_peak}};
+                                      {"memory_peak", sums.memory_peak},
+                                      {"io_read_bytes", sums.io_read},
+                                      {"io_write_bytes", sums.io_written}};
     };
     nlohmann::ordered_json notebooks = nlohmann::ordered_json::object();
     for (const auto& [name, sums] : statistics.notebooks) notebooks[name] = sums_json(sums);

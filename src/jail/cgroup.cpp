@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/sys.hpp"
+#include "jail/cgroup_counters.hpp"
 #include "jail/systemd_scope.hpp"
 
 namespace cellblock::jail {
@@ -51,29 +52,14 @@ constexpr std::string_view kV2Remedy =
     "su there is none: use 'machinectl shell USER@' or ssh), or choose the isolation level 'namespaced', "
     "where memory is sampled and not enforced by the kernel.";
 
-std::optional<int64_t> to_number(std::string_view text) {
-    int64_t value = 0;
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    return result.ec == std::errc() ? std::optional(value) : std::nullopt;
-}
-
 int64_t read_number(const std::string& path) {
     const auto text = sys::read_file(path, kMaxFile);
     return text ? to_number(*text).value_or(-1) : -1;
 }
 
-/// The number after `key` in a file of "key value" lines; -1 without one.
 int64_t read_keyed(const std::string& path, std::string_view key) {
     const auto text = sys::read_file(path, kMaxFile);
-    if (!text) return -1;
-    for (size_t at = 0; at < text->size();) {
-        const size_t end = std::min(text->find('\n', at), text->size());
-        const auto line = std::string_view(*text).substr(at, end - at);
-        if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ' ')
-            return to_number(line.substr(key.size() + 1)).value_or(-1);
-        at = end + 1;
-    }
-    return -1;
+    return text ? keyed(*text, key) : -1;
 }
 
 /// Cached files are charged, and given back before anybody is killed; what lies in a tmpfs is none of them.
@@ -155,6 +141,8 @@ class CgroupV1 final : public Cgroup {
                 TRY(cgroup->add(host, "cpuacct", name, cgroup->usage_));
         }
         TRY(cgroup->apply(limits));
+        cgroup->counters_ = counters_v1(cgroup->memory_->file(""), cgroup->pids_->file(""),
+                                        cgroup->usage_ ? cgroup->usage_->file("") : "");
         return std::unique_ptr<Cgroup>(std::move(cgroup));
     }
 
@@ -167,18 +155,8 @@ class CgroupV1 final : public Cgroup {
         return {};
     }
 
-    Result<Counters> counters() const override {
-        Counters counters;
-        counters.memory_current = read_number(memory_->file("memory.usage_in_bytes"));
-        counters.memory_peak = read_number(memory_->file("memory.max_usage_in_bytes"));
-        counters.memory_limit_hits = read_number(memory_->file("memory.failcnt"));
-        counters.oom_kills = read_keyed(memory_->file("memory.oom_control"), "oom_kill");
-        counters.process_limit_hits = read_keyed(pids_->file("pids.events"), "max");
-        if (usage_)
-            if (const int64_t ns = read_number(usage_->file("cpuacct.usage")); ns >= 0)
-                counters.cpu_time_us = ns / 1000;
-        return counters;
-    }
+    Result<Counters> counters() override { return counters_->read(); }
+    bool restart_memory_peak() override { return counters_->restart_memory_peak(); }
 
     int64_t memory_in_use(Bytes enough) const override {
         return less_cached_files(read_number(memory_->file("memory.usage_in_bytes")), enough,
@@ -239,6 +217,7 @@ class CgroupV1 final : public Cgroup {
     }
 
     DirectoryPtr memory_, pids_, cpu_, usage_;
+    std::unique_ptr<CgroupCounters> counters_;
 };
 
 // ---- version 2
@@ -265,17 +244,8 @@ class CgroupV2 final : public Cgroup {
     int clone_fd() const override { return fd_.get(); }
     Result<void> join(pid_t) override { return {}; }
 
-    Result<Counters> counters() const override {
-        Counters counters;
-        counters.memory_current = read_number(directory_->file("memory.current"));
-        counters.memory_peak = read_number(directory_->file("memory.peak"));
-        // "oom": an allocation was about to fail for our own limit. "max" also counts successful reclaim.
-        counters.memory_limit_hits = read_keyed(directory_->file("memory.events"), "oom");
-        counters.oom_kills = read_keyed(directory_->file("memory.events"), "oom_kill");
-        counters.process_limit_hits = read_keyed(directory_->file("pids.events"), "max");
-        counters.cpu_time_us = read_keyed(directory_->file("cpu.stat"), "usage_usec");
-        return counters;
-    }
+    Result<Counters> counters() override { return counters_->read(); }
+    bool restart_memory_peak() override { return counters_->restart_memory_peak(); }
 
     int64_t memory_in_use(Bytes enough) const override {
         return less_cached_files(read_number(directory_->file("memory.current")), enough,
@@ -300,6 +270,9 @@ class CgroupV2 final : public Cgroup {
                 return Error("cgroup " + parent + " has no controller '" + controller + "' to hand on");
         remove_stale(parent);
         TRY(hand_on(parent, controllers, name));
+        // It only counts: a host that does not hand it on is none on which no jail can be made.
+        if (has_word(available, "io")) [[maybe_unused]]
+            const auto counted = sys::write_file(parent + "/cgroup.subtree_control", "+io");
         directory_ = TRY(Directory::make(parent + "/" + name));
         TRY(set_limit(directory_->file("memory.max"), std::to_string(limits.memory.count)));
         // Absent without swap accounting.
@@ -310,6 +283,7 @@ class CgroupV2 final : public Cgroup {
             TRY(set_limit(directory_->file("cpu.max"),
                           cpu_quota(limits.cpus) + " " + std::to_string(kCpuPeriodUs)));
         fd_ = TRY(sys::open(directory_->file("."), O_RDONLY | O_DIRECTORY));
+        counters_ = counters_v2(directory_->file(""));
         return {};
     }
 
@@ -336,6 +310,7 @@ class CgroupV2 final : public Cgroup {
 
     std::unique_ptr<Directory> directory_;
     UniqueFd fd_;
+    std::unique_ptr<CgroupCounters> counters_;
 };
 
 Result<void> delegate_directory(const std::string& path, uid_t uid, gid_t gid) {

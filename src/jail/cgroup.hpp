@@ -28,7 +28,9 @@ class Cgroup {
     [[nodiscard]] virtual int clone_fd() const = 0;
     /// Moves a process with its threads; children made before stay where they are.
     virtual Result<void> join(pid_t pid) = 0;
-    virtual Result<Counters> counters() const = 0;
+    virtual Result<Counters> counters() = 0;
+    /// As Jail::restart_memory_peak().
+    virtual bool restart_memory_peak() = 0;
     /// As Jail::memory_in_use(). Any thread.
     [[nodiscard]] virtual int64_t memory_in_use(Bytes enough) const = 0;
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/sys.hpp"
+#include "jail/cgroup_counters.hpp"
 #include "jail/cgroup_host.hpp"
 #include "jail/harness.hpp"
 #include "jail/probes.hpp"
@@ -122,6 +123,21 @@ TEST_P(CgroupsInMode, LimitsAreKeptAndTheCgroupGoesWithItsOwner) {
         }
         EXPECT_EQ(footprint(), before);
     });
+}
+
+TEST(Traffic, IsThatOfTheDevicesAtTheBottom) {
+    const auto sum = [](const char* text) {
+        const Traffic traffic =
+            sum_traffic(text, [](const std::string& device) { return device == "253:0"; });
+        return std::pair(traffic.read, traffic.written);
+    };
+    EXPECT_EQ(sum("8:0 rbytes=100 wbytes=20 rios=3 wios=4 dbytes=5 dios=6\n8:16 rbytes=1 wbytes=2\n"),
+              std::pair(int64_t{101}, int64_t{22}));
+    EXPECT_EQ(sum("253:0 rbytes=100 wbytes=20\n8:0 rbytes=100 wbytes=20\n"),
+              std::pair(int64_t{100}, int64_t{20}));
+    for (const char* nothing :
+         {"", "\n", "8:0\n", "8:0 \n", "8:0 rbytes=\n", "8:0 rbytes=-5 wbytes=x\n", "rbytes"})
+        EXPECT_EQ(sum(nothing), std::pair(int64_t{0}, int64_t{0})) << nothing;
 }
 
 TEST(Cgroups, WithoutDelegationTheErrorNamesTheRemedy) {

@@ -191,6 +191,8 @@ class NativeJail final : public Jail {
         return sample_process_tree(init_->pid(), limits_.memory);
     }
 
+    bool restart_memory_peak() override { return cgroup_ && cgroup_->restart_memory_peak(); }
+
     int64_t memory_in_use(Bytes enough) override {
         return read_memory_in_use(cgroup_.get(), init_->pid(), enough);
     }

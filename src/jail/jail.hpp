@@ -108,11 +108,13 @@ struct Exit {
 /// Readings since the jail was made. Monotonic except where said; -1 where this host cannot tell.
 struct Counters {
     int64_t memory_current = -1;      ///< bytes; goes up and down
-    int64_t memory_peak = -1;         ///< bytes
+    int64_t memory_peak = -1;         ///< bytes; since restart_memory_peak() worked last
     int64_t memory_limit_hits = -1;   ///< times that an allocation failed against our own limit
     int64_t oom_kills = -1;           ///< processes of this jail that the OOM killer took, for whosever limit
     int64_t process_limit_hits = -1;  ///< forks refused by pids.max
     int64_t cpu_time_us = -1;         ///< CPU time of the whole tree, in microseconds
+    int64_t io_read = -1;             ///< bytes that block devices have delivered
+    int64_t io_written = -1;          ///< bytes that they were given
 };
 
 /// From one reading to a later one; 0 where it is not known.
@@ -203,6 +205,9 @@ class Jail {
     /// Memory in use, in bytes, without what the kernel of Linux would give back first (cached files); -1
     /// where this is not known. Up to `enough` it may be an upper bound, which is cheap.
     virtual int64_t memory_in_use([[maybe_unused]] Bytes enough) { return -1; }
+    /// From now on Counters::memory_peak is about what follows. False where this host cannot do that: then it
+    /// is the highest since the jail was made.
+    virtual bool restart_memory_peak() { return false; }
     /// Reads the cgroup (or, at level `namespaced`, samples the process tree).
     virtual Result<Counters> counters() = 0;
 

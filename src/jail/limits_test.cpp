@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/sys.hpp"
+#include "jail/cgroup_host.hpp"
 #include "jail/harness.hpp"
 #include "jail/policy/limits.hpp"
 
@@ -72,6 +73,22 @@ TEST_P(HardLimitsInside, MemoryBelowTheLimitIsFineAndAboveItIsKilledAndProven) {
         EXPECT_GT(after.memory_limit_hits, before.memory_limit_hits);
         EXPECT_LE(after.memory_peak, static_cast<int64_t>(plan.limits.memory.count));
         EXPECT_EQ(run(*jail, {"/bin/true"}).exit.code, 0) << "the jail goes on";
+    });
+}
+
+TEST_P(HardLimitsInside, ThePeakOfMemoryIsThatSinceItsRestart) {
+    NEEDS_PROGRAM_INSIDE();
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(inside(*jail, "touch_memory", {"96"}).exit.code, 0);
+        const bool restarted = jail->restart_memory_peak();
+        // Version 1 always could; version 2 can since Linux 6.12.
+        EXPECT_TRUE(restarted || look_at_cgroups().value().v2);
+        if (!restarted) return;
+        EXPECT_EQ(inside(*jail, "touch_memory", {"32"}).exit.code, 0);
+        const int64_t peak = jail->counters().value().memory_peak;
+        EXPECT_GE(peak, static_cast<int64_t>(32 * kMiB));
+        EXPECT_LT(peak, static_cast<int64_t>(96 * kMiB));
     });
 }
 

@@ -207,7 +207,7 @@ void Audit::output(uint64_t id, std::string_view msg_type, std::string_view cont
 }
 
 void Audit::cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& before,
-                      const jail::Counters& after) {
+                      const jail::Counters& after, PeakOf peak_of) {
     const std::lock_guard lock(mutex_);
     const auto cell = cells_.find(id);
     if (cell == cells_.end()) return;  // no cell, but some other request
@@ -216,7 +216,11 @@ void Audit::cell_used(uint64_t id, const jail::Evidence& evidence, const jail::C
         if (then >= 0 && now >= then) usage.integer(key, now - then);
     };
     since("cpu_us", before.cpu_time_us, after.cpu_time_us);
-    if (after.memory_peak >= 0) usage.integer("memory_peak", after.memory_peak);
+    since("io_read_bytes", before.io_read, after.io_read);
+    since("io_write_bytes", before.io_written, after.io_written);
+    if (after.memory_peak >= 0)
+        usage.integer("memory_peak", after.memory_peak)
+            .text("memory_peak_of", peak_of == PeakOf::cell ? "cell" : "session");
     since("refused_processes", before.process_limit_hits, after.process_limit_hits);
     usage.integer("oom_kills", evidence.oom_kills);
     if (!evidence.exit) return;

@@ -59,6 +59,9 @@ Result<observe::TrailOptions> place_trail(const AuditOptions& options, const obs
 /// Who this process acts for: "uid" and "user".
 observe::Members user_members();
 
+/// What the highest memory is about: a cell, or all of the jail's life until its end.
+enum class PeakOf { cell, session };
+
 /// A limit that a cell has met. docs/audit-log.md says for each what the numbers are.
 struct LimitHit {
     enum class Unit { bytes, microseconds, count };
@@ -92,7 +95,7 @@ class Audit {
     /// What is known when it has ended; `after` and `before` are the jail's counters then and at its
     /// beginning.
     void cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& before,
-                   const jail::Counters& after);
+                   const jail::Counters& after, PeakOf peak_of);
     /// Recorded with the cell's end, the first one of each limit.
     void limit_met(uint64_t id, const LimitHit& hit);
     /// Writes the cell's record. The value is the object "cellblock" of the reply's metadata.

@@ -49,7 +49,7 @@ Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
 Reply Session::run_admitted(uint64_t id) {
     if (auto ready = ensure_worker(); !ready) return refuse(id, ready.error());
     if (auto refreshed = refresh_view(); !refreshed) return refuse(id, refreshed.error());
-    const jail::Counters before = read_counters();
+    const jail::Counters before = begin_usage(id);
     loop_.post([this, id, cpu_time_us = before.cpu_time_us] {
         if (config_.wall_time.count() > 0) arm_alarm(id, config_.wall_time);
         begin_budget(id, cpu_time_us);
@@ -99,13 +99,6 @@ Result<void> Session::refresh_view() {
 jail::MemoryRefusals Session::take_memory_refusals() {
     const std::lock_guard lock(jail_mutex_);
     return jail_ ? jail_->take_memory_refusals() : jail::MemoryRefusals{};
-}
-
-jail::Counters Session::read_counters() {
-    const std::lock_guard lock(jail_mutex_);
-    if (!jail_) return {};
-    auto counters = jail_->counters();
-    return counters ? *counters : jail::Counters{};
 }
 
 void Session::send_request(uint64_t id) {
@@ -160,7 +153,7 @@ Session::Ending Session::wait_for_end(uint64_t id) {
 }
 
 Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) {
-    const jail::Counters after = read_counters();
+    const jail::Counters after = end_usage(id);
     const int64_t refused_forks = jail::increase(after.process_limit_hits, before.process_limit_hits);
     jail::Evidence evidence;
     evidence.replied = ending.reply.has_value();
@@ -176,7 +169,7 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     evidence.oom_kills = jail::increase(after.oom_kills, before.oom_kills);
     evidence.memory_limit_hits = jail::increase(after.memory_limit_hits, before.memory_limit_hits);
     const Verdict verdict = judge(evidence);
-    if (audit_) audit_->cell_used(id, evidence, before, after);
+    if (audit_) audit_->cell_used(id, evidence, before, after, peak_of());
     note_limits_met(id, ending, evidence, refusals, before, after);
     tell_what_was_left_out(id);
     tell_what_was_refused(id);

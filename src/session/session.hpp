@@ -264,6 +264,11 @@ class Session final : private WorkerListener {
     Result<void> ensure_worker();
     /// Lets the cell see files as they are now.
     Result<void> refresh_view();
+    /// The counters at the beginning of a request, from which on the peak of memory is its own, and at its
+    /// end.
+    jail::Counters begin_usage(uint64_t id);
+    jail::Counters end_usage(uint64_t id);
+    PeakOf peak_of();
     jail::Counters read_counters();
     jail::MemoryRefusals take_memory_refusals();
     std::vector<jail::Process> list_background();
@@ -380,6 +385,8 @@ class Session final : private WorkerListener {
     // The jail is used by whoever holds this; never taken while holding mutex_.
     std::mutex jail_mutex_;
     std::unique_ptr<jail::Jail> jail_;
+    std::unordered_map<uint64_t, int64_t> peaks_;  // of requests that run, up to the last restart of the peak
+    bool peaks_restart_ = false;                   // else there is only the peak of the jail's life
     std::shared_ptr<ChangedFiles> changed_files_;  // of this jail; null when cells cannot write there
 
     mutable std::mutex mutex_;

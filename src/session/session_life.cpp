@@ -274,6 +274,17 @@ void Session::shut_down(bool restart, std::chrono::milliseconds grace) {
 std::vector<Degradation> Session::degradations() {
     std::vector<Degradation> degradations;
     const auto [level, has_landlock] = isolation();
+    const jail::Counters counters = begin_usage(0);
+    end_usage(0);
+    if (level == jail::Level::full && peak_of() != PeakOf::cell)
+        degradations.push_back(
+            {"memory_peak",
+             "the host's kernel cannot restart the peak of a cgroup's memory (version 2 before "
+             "Linux 6.12): that of a cell is the highest since the kernel's start"});
+    if (level == jail::Level::full && counters.io_read < 0)
+        degradations.push_back({"io",
+                                "bytes of block devices are not known: they need cgroup version 2, and there "
+                                "the controller io"});
     if (level != jail::Level::full)
         degradations.push_back({"cgroup",
                                 "the settings ask for the isolation level \"namespaced\": memory is sampled, "

@@ -124,6 +124,9 @@ struct World {
     std::atomic<bool> start_fails = false;
     std::atomic<bool> kill_fails = false;
     std::atomic<int64_t> memory_current = 0;
+    std::atomic<int64_t> memory_peak = 1 << 20;
+    std::atomic<bool> peak_restarts = true;
+    std::atomic<int64_t> io_read = 0;
     std::vector<jail::Denial> denials;    // of the first cell
     std::atomic<bool> computing = false;  // CPU time passes as fast as wall time
 };
@@ -174,12 +177,18 @@ class FakeJail final : public jail::Jail {
         return {};
     }
     std::vector<jail::Denial> take_denials() override { return std::exchange(world_.denials, {}); }
+    bool restart_memory_peak() override {
+        if (world_.peak_restarts) world_.memory_peak = world_.memory_current.load();
+        return world_.peak_restarts;
+    }
     Result<jail::Counters> counters() override {
         jail::Counters counters;
         counters.oom_kills = world_.oom_kills;
         counters.memory_limit_hits = world_.memory_hits;
         counters.process_limit_hits = world_.refused_forks;
-        counters.memory_peak = 1 << 20;
+        counters.memory_peak = world_.memory_peak;
+        counters.io_read = world_.io_read;
+        counters.io_written = world_.io_read >= 0 ? 2 * world_.io_read : -1;
         counters.memory_current = world_.memory_current;
         counters.cpu_time_us = world_.computing ? microseconds_since_boot() : 0;
         return counters;
@@ -889,6 +898,7 @@ TEST_F(AuditedSession, EachLimitThatACellMeetsIsRecordedOnce) {
                const std::string text = R"({"name": "stdout", "text": ")" + std::string(800, 'x') + "\"}";
                for (int i = 0; i < 3; ++i) s.publish(id, "stream", text);
                world_.refused_forks = 3;
+               world_.memory_peak = 1 << 20;
                world_.oom_kills = 1;
                world_.memory_hits = 5;
                s.wait_for(SIGKILL);
@@ -954,6 +964,8 @@ TEST_F(AuditedSession, ALimitOfOneCellIsNoneOfTheOthersThatItEnds) {
 TEST_F(AuditedSession, WhatAKernelDoesWithoutIsRecordedAtItsStart) {
     world_.level = jail::Level::namespaced;
     world_.has_landlock = false;
+    world_.peak_restarts = false;
+    world_.io_read = -1;
     config_.audit->trail.on_error = observe::OnError::go_on;
     start({honest});
     const auto lacks = records("degradation");
@@ -962,6 +974,66 @@ TEST_F(AuditedSession, WhatAKernelDoesWithoutIsRecordedAtItsStart) {
     EXPECT_PRED2(has, lacks[1], R"("lacks":"landlock","reason":"the host's kernel has none)");
     EXPECT_PRED2(has, lacks[2], R"("lacks":"fail_closed")");
     EXPECT_PRED2(has, lacks[3], R"("lacks":"signatures")");
+}
+
+TEST_F(AuditedSession, WhatIsNotMeasuredIsRecordedAtTheStart) {
+    world_.peak_restarts = false;
+    world_.io_read = -1;
+    ASSERT_TRUE(observe::SigningKey::create(config_.audit->trail.log.keys_directory, false));
+    start({honest});
+    const auto lacks = records("degradation");
+    ASSERT_EQ(lacks.size(), 2U);
+    EXPECT_PRED2(has, lacks[0], R"("lacks":"memory_peak")");
+    EXPECT_PRED2(has, lacks[1], R"("lacks":"io")");
+    world_.memory_peak = 7 << 20;
+    EXPECT_NE(run().metadata.find(R"("memory_peak":7340032,"memory_peak_of":"session")"), std::string::npos);
+    ASSERT_EQ(records("cell_end").size(), 1U);
+    EXPECT_FALSE(has(records("cell_end")[0], "io_"));
+}
+
+TEST_F(AuditedSession, ACellsUsageIsItsOwn) {
+    world_.memory_current = 1 << 20;
+    start({[this](Script& s) {
+        s.hello();
+        int64_t cell = 0;
+        for (std::string id = s.next_request(); !id.empty(); id = s.next_request()) {
+            world_.memory_peak = cell == 0 ? 9 << 20 : 2 << 20;
+            world_.io_read += 100;
+            ++cell;
+            s.reply(id);
+        }
+        return jail::Exit{};
+    }});
+    const Reply first = run();
+    EXPECT_NE(first.metadata.find(R"("io_read_bytes":100,"io_write_bytes":200)"), std::string::npos)
+        << first.metadata;
+    EXPECT_NE(first.metadata.find(R"("memory_peak":9437184,"memory_peak_of":"cell")"), std::string::npos);
+    EXPECT_NE(run().metadata.find(R"("memory_peak":2097152,"memory_peak_of":"cell")"), std::string::npos);
+    EXPECT_PRED2(has, records("cell_end")[1], R"("io_read_bytes":100,"io_write_bytes":200)");
+}
+
+TEST_F(AuditedSession, CellsThatRunAtTheSameTimeHaveSeenTheSamePeak) {
+    world_.memory_current = 1 << 20;
+    std::atomic<bool> first_runs = false;
+    start({[&](Script& s) {
+        s.hello();
+        const std::string first = s.next_request();
+        world_.memory_peak = 9 << 20;
+        first_runs = true;
+        const std::string second = s.next_request();
+        world_.memory_peak = 3 << 20;
+        s.reply(second);
+        s.reply(first);
+        s.next_request();
+        return jail::Exit{};
+    }});
+    Reply first;
+    std::thread cell([&] { first = run(); });
+    while (!first_runs) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const Reply second = run(R"({"code": "y"})", "execute_request", "sub");
+    cell.join();
+    EXPECT_NE(first.metadata.find(R"("memory_peak":9437184)"), std::string::npos) << first.metadata;
+    EXPECT_NE(second.metadata.find(R"("memory_peak":3145728)"), std::string::npos) << second.metadata;
 }
 
 TEST_F(AuditedSession, WithoutALackThereIsNoRecordOfOne) {

@@ -1,5 +1,6 @@
-// The cost of the audit log by itself: appends with each policy of syncing, in milliseconds, and the check of
-// a log of COUNT records, in seconds. Prints all samples as JSON. Usage: audit_bench APPENDS COUNT DIRECTORY
+// The cost of the audit log by itself: appends with each policy of syncing, hashes of outputs, and all that a
+// cell leaves, in milliseconds; and the check of a log of COUNT records, in seconds. Prints all samples as
+// JSON. Usage: audit_bench APPENDS COUNT DIRECTORY
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -8,6 +9,8 @@
 
 #include "observe/log.hpp"
 #include "observe/verify.hpp"
+#include "session/audit.hpp"
+#include "session/outputs.hpp"
 
 namespace {
 
@@ -33,6 +36,7 @@ Entry cell_end(int number) {
         .text("user", "user")
         .text("verdict", "ok");
     entry.members.integer("wall_us", 1234).integer("cpu_us", 1234).integer("memory_peak", 123456789);
+    entry.members.text("memory_peak_of", "cell").integer("io_read_bytes", 4096).integer("io_write_bytes", 0);
     entry.members.integer("outputs", 1).integer("output_bytes", 100).hash("outputs_sha256", Hash{});
     return entry;
 }
@@ -47,6 +51,78 @@ std::vector<double> measure_cells(const std::string& directory, Sync sync, int c
         or_exit(log->append(std::span(&start, 1), Barrier::none));
         const Entry end = cell_end(i);
         or_exit(log->append(std::span(&end, 1), sync == Sync::interval ? Barrier::none : Barrier::cell));
+        samples.push_back(seconds_since(began) * 1000);
+    }
+    return samples;
+}
+
+// Typical outputs: some text, and a plot as matplotlib makes them.
+constexpr int kTextLines = 64;
+constexpr size_t kLine = 64;
+constexpr size_t kPlotBytes = size_t{50} * 1024;
+
+struct Message {
+    std::string type;
+    std::string content;
+};
+
+Message text_output() {
+    std::string text;
+    for (int i = 0; i < kTextLines; ++i) text += std::string(kLine - 1, 'x') + "\\n";
+    return {"stream", R"({"name": "stdout", "text": ")" + text + "\"}"};
+}
+
+Message plot_output() {
+    std::string base64;
+    for (size_t i = 0; i < kPlotBytes / 3 * 4; ++i)
+        base64 += "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[i * 7 % 64];
+    return {"display_data", R"({"data": {"image/png": ")" + base64 +
+                                R"(", "text/plain": "<Figure size 640x480 with 1 Axes>"}, "metadata": {}, )" +
+                                R"("transient": {}})"};
+}
+
+std::vector<double> measure_hash(const Message& message, int count) {
+    std::vector<double> samples;
+    for (int i = 0; i < count; ++i) {
+        cellblock::session::Displays displays;
+        const auto began = Clock::now();
+        cellblock::session::Outputs outputs;
+        outputs.add(message.type, message.content, displays);
+        if (outputs.hashes().plain == Hash{}) std::exit(1);
+        samples.push_back(seconds_since(began) * 1000);
+    }
+    return samples;
+}
+
+// Everything that the log costs a cell, but for the sync: both records and the hash of what it shows.
+std::vector<double> measure_trail(const std::string& directory, const std::vector<Message>& messages,
+                                  int count) {
+    using namespace cellblock;
+    session::AuditConfig config;
+    config.trail.log.directory = directory;
+    config.trail.log.sync = Sync::interval;
+    config.kernel = "2b0bb6a8-7d8d-4bd2-8d3c-2f6f2f4c0c11";
+    config.notebook = "/home/user/project/analysis.ipynb";
+    config.profile = "sha256:" + std::string(64, '0');
+    session::Audit audit(config);
+    protocol::Request request;
+    request.msg_type = "execute_request";
+    request.msg_id = "2b0bb6a8-7d8d-4bd2-8d3c-2f6f2f4c0c11_1_1";
+    request.session = "2b0bb6a8-7d8d-4bd2-8d3c-2f6f2f4c0c11";
+    request.header =
+        R"({"msg_id": "2b0bb6a8_1_1", "username": "user", "session": "2b0bb6a8", "version": "5.4"})";
+    request.metadata = R"({"cellId": "0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f"})";
+    request.content = R"({"code": "data.plot", "silent": false})";
+    jail::Counters counters;
+    counters.cpu_time_us = counters.memory_peak = counters.oom_kills = counters.process_limit_hits = 1000;
+    std::vector<double> samples;
+    for (int i = 1; i <= count; ++i) {
+        const auto id = static_cast<uint64_t>(i);
+        const auto began = Clock::now();
+        or_exit(audit.cell_begins(id, request));
+        for (const Message& message : messages) audit.output(id, message.type, message.content);
+        audit.cell_used(id, {}, counters, counters, session::PeakOf::cell);
+        audit.cell_ended(id, jail::Verdict::ok);
         samples.push_back(seconds_since(began) * 1000);
     }
     return samples;
@@ -86,6 +162,16 @@ int main(int argc, char** argv) {
         if (sync != Sync::interval) std::cout << ", ";
         print("records of a cell, sync " + name, measure_cells(directory + "/" + name, sync, cells));
     }
+    for (const auto& [name, messages] : {std::pair("hash of 4 KiB of text", std::vector{text_output()}),
+                                         std::pair("hash of a plot of 50 KiB", std::vector{plot_output()})}) {
+        std::cout << ", ";
+        print(name, measure_hash(messages.front(), cells));
+    }
+    std::cout << ", ";
+    print("all of a cell without output", measure_trail(directory + "/silent", {}, cells));
+    std::cout << ", ";
+    print("all of a cell with both",
+          measure_trail(directory + "/both", {text_output(), plot_output()}, cells));
     std::cout << "}, \"records\": " << count
               << ", \"verify_seconds\": " << measure_verification(directory + "/large", count) << "}\n";
     return 0;

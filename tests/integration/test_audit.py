@@ -112,6 +112,7 @@ def test_show_says_which_lines_are_no_records(installation, log):
 def test_stats_count(installation, log):
     report = json.loads(installation.run("audit", "stats", "--path", log, "--json").stdout)
     assert report["verdicts"] == {"ok": 2000} and report["types"] == {"cell_end": 2000, "segment": 1}
+    assert report["all"]["memory_peak"] == 123456789 and report["all"]["io_read_bytes"] == 2000 * 4096
     assert report["all"]["cells"] == 2000 and report["all"]["cpu_us"] == 2000 * 1234
     assert "analysis.ipynb" in installation.run("audit", "stats", "--path", log).stdout
 
