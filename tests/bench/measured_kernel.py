@@ -107,13 +107,13 @@ class MeasuredKernel:
         while self.shell.poll(100):
             self.shell.recv_multipart()
 
-    def timed_ms(self, code):
-        return self._timed_ms(lambda: self._send(code))
+    def timed_ms(self, code, status="ok"):
+        return self._timed_ms(lambda: self._send(code), status)
 
     def completion_ms(self, code):
         return self._timed_ms(lambda: self._request("complete_request", {"code": code, "cursor_pos": len(code)}))
 
-    def _timed_ms(self, send):
+    def _timed_ms(self, send, status="ok"):
         """From the request to both its reply and its idle, which is when a front end goes on."""
         began = time.perf_counter()
         msg_id = send()
@@ -129,7 +129,7 @@ class MeasuredKernel:
                 reply = self._receive(self.shell)
                 if reply["parent_header"]["msg_id"] == msg_id:
                     replied = True
-                    if reply["content"]["status"] != "ok":
+                    if reply["content"]["status"] != status:
                         raise SystemExit(f"{self.spec.name} failed where it was to be measured: {reply['content']}")
             if self.iopub in events:
                 message = self._receive(self.iopub)

@@ -3,6 +3,7 @@ that whatever else the machine does hits both alike. Called by ./bench.
 """
 
 import argparse
+import dataclasses
 import json
 import statistics
 import subprocess
@@ -21,9 +22,9 @@ MB = 1_000_000
 
 FULL = {"rounds": 5, "starts": 4, "cells": 200, "displays": 20, "pictures": 3, "completions": 50, "works": 5, "flood": 100_000,
         # A cell may have 81,920 displays.
-        "displays_flood": 80_000, "idle": 5.0, "jails": 200, "records_of_cells": 500, "records": 1_000_000}
+        "displays_flood": 80_000, "idle": 5.0, "jails": 200, "overruns": 20, "records_of_cells": 500, "records": 1_000_000}
 QUICK = {"rounds": 2, "starts": 1, "cells": 20, "displays": 3, "pictures": 1, "completions": 5, "works": 1, "flood": 2_000,
-         "displays_flood": 2_000, "idle": 1.0, "jails": 10, "records_of_cells": 20, "records": 10_000}
+         "displays_flood": 2_000, "idle": 1.0, "jails": 10, "overruns": 2, "records_of_cells": 20, "records": 10_000}
 COMPLETIONS = ("import os\nos.path.jo", "json.lo", "collections.Ord", "block.ke", "imp")
 
 # Work of a cell by itself. Defined in one cell and called in others, so that nothing but the work is repeated.
@@ -119,6 +120,29 @@ def measure_jails(size):
     return json.loads(done.stdout)
 
 
+# Cells that run into their limit of time: what they do, how long they may take until they must have ended, in ms.
+LIMIT_MS, GRACE_MS = 300, 2000
+OVERRUNS = {
+    "interrupted while it computes": ("while True: pass", LIMIT_MS),
+    "interrupted while it sleeps": ("import time; time.sleep(60)", LIMIT_MS),
+    "killed, since it is deaf": ("sum(range(10 ** 12))", LIMIT_MS + GRACE_MS),
+}
+
+
+def measure_overruns(size):
+    """How long after the end of its time a cell's reply and idle are there: milliseconds, by kind of cell."""
+    spec = read_spec("cellblock")
+    limited = dataclasses.replace(spec, argv=(*spec.argv, f"--wall-time={LIMIT_MS}ms"))
+    samples = {name: [] for name in OVERRUNS}
+    with MeasuredKernel(limited) as kernel:
+        kernel.wait_for_iopub()
+        for _ in range(size["overruns"]):
+            for name, (code, allowed_ms) in OVERRUNS.items():
+                samples[name].append(kernel.timed_ms(code, status="error") - allowed_ms)
+                kernel.timed_ms("pass")  # The next cell begins with an interpreter that is ready.
+    return samples
+
+
 def measure_audit(size):
     """The audit log alone: what its records and hashes of outputs cost a cell, and how long it takes to verify a large log."""
     program = ROOT / "build" / "release" / "bin" / "audit_bench"
@@ -161,7 +185,7 @@ def cell_text(values):
     return text + (f" (p99 {p99(values):.2f})" if len(values) >= 20 else "")
 
 
-def print_tables(collected, jails, audit, size):
+def print_tables(collected, jails, overruns, audit, size):
     ours, theirs = collected["cellblock"], collected["ipykernel"]
     counts = {row: format(size[row], ",") for row in ("flood", "displays_flood")}
     print(f"{'':<34}{'ipykernel':>24}{'cellblock':>24}{'ratio':>8}   asked")
@@ -181,6 +205,9 @@ def print_tables(collected, jails, audit, size):
     print(f"\n{'jail alone, ms':<34}{'median':>12}{'p99':>12}")
     for name, values in jails.items():
         print(f"{name:<34}{statistics.median(values):>12.2f}{p99(values):>12.2f}")
+    print(f"\n{'end of a cell beyond its time, ms':<34}{'median':>12}{'worst':>12}   asked")
+    for name, values in overruns.items():
+        print(f"{name:<34}{statistics.median(values):>12.2f}{max(values):>12.2f}   <= 50 ms")
     print(f"\n{'audit log alone, ms':<34}{'median':>12}{'p99':>12}   asked")
     for name, values in audit["cells"].items():
         asked = "<= 0.1 ms" if name.startswith("all of") else ""
@@ -195,11 +222,13 @@ def main():
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
     jails = measure_jails(size)
+    overruns = measure_overruns(size)
     audit = measure_audit(size)
     collected = measure(size)
-    print_tables(collected, jails, audit, size)
+    print_tables(collected, jails, overruns, audit, size)
     if options.json:
-        options.json.write_text(json.dumps({"size": size, "kernels": collected, "jails": jails, "audit": audit}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"size": size, "kernels": collected, "jails": jails,
+                                            "overruns": overruns, "audit": audit}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ def test_the_bench_measures_every_row_and_loses_nothing(tmp_path):
     size = samples["size"]
     assert ours["prints_arrived"] == [size["flood"]] and ours["messages_arrived"] == [size["displays_flood"]]
     assert ours["prints_idle"] == [True] and ours["messages_idle"] == [True]
-    for row, values in {**ours, **samples["kernels"]["ipykernel"], **samples["jails"]}.items():
+    for row, values in {**ours, **samples["kernels"]["ipykernel"], **samples["jails"],
+                        **samples["overruns"]}.items():
         assert values, f"no samples of {row}"
-    assert "spawn to first execute_reply" in done.stdout and "jail alone" in done.stdout
+    assert "spawn to first execute_reply" in done.stdout and "jail alone" in done.stdout and "deaf" in done.stdout
