@@ -20,13 +20,8 @@ std::string place_of(const std::string& name, const toml::source_position& posit
     return name + ":" + std::to_string(position.line) + ":" + std::to_string(position.column);
 }
 
-// What a stranger wrote, in a sentence: short and without control characters.
-std::string quoted(std::string_view text) {
-    std::string shown(text.substr(0, 200));
-    std::ranges::replace_if(
-        shown, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-    return shown;
-}
+// Of what the parser says; it quotes the file.
+constexpr size_t kMaxDescription = 200;
 
 struct Mistake {
     std::string_view what;   ///< in the parser's description: what was being read …
@@ -58,9 +53,9 @@ std::string explained(std::string_view description) {
     const auto has = [&](std::string_view part) { return description.find(part) != std::string_view::npos; };
     const auto* mistake = std::ranges::find_if(
         kMistakes, [&](const Mistake& known) { return has(known.what) && has(known.found); });
-    if (mistake == kMistakes.end()) return quoted(description);
+    if (mistake == kMistakes.end()) return std::string(description.substr(0, kMaxDescription));
     const size_t skipped = description.starts_with(kPrefix) ? kPrefix.size() : 0;
-    return std::string(mistake->sentence) + " (" + quoted(description.substr(skipped)) + ")";
+    return std::string(mistake->sentence) + " (" + std::string(description.substr(skipped, kMaxDescription)) + ")";
 }
 
 /// Dotted keys nest as deep as a line is long, and the parser recurses for each level: so lines are bounded

@@ -22,6 +22,21 @@ except OSError as error:
     print('refused', type(error).__name__, children > 0)
 """
 
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        import signal
+        for number in range(1, 32):
+            if number not in (signal.SIGKILL, signal.SIGSTOP):
+                signal.signal(number, signal.SIG_IGN)
+        os.closerange(0, 256)
+        while True:
+            time.sleep(1)
+    os._exit(0)
+time.sleep(0.3)"""
+
 
 def test_a_fork_bomb_is_refused_at_the_limit(jailed):
     kernel = jailed()
@@ -58,19 +73,7 @@ for thread in threads:
 
 def test_daemons_that_left_their_session_end_with_the_kernel(jailed):
     kernel = jailed()
-    kernel.run("""
-import os, signal, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        for number in range(1, 32):
-            if number not in (signal.SIGKILL, signal.SIGSTOP):
-                signal.signal(number, signal.SIG_IGN)
-        os.closerange(0, 256)
-        while True:
-            time.sleep(1)
-    os._exit(0)
-time.sleep(0.3)""")
+    kernel.run(DAEMON)
     kernel.family.look()
     assert len(kernel.family.members()) >= 4  # kernel, pid 1, worker, daemon
 
@@ -103,20 +106,6 @@ def test_a_fork_of_the_interpreter_does_not_answer_in_its_name(jailed):
 
 # ---- processes that outlive their cell
 
-DAEMON = """
-import os, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        import signal
-        for number in range(1, 32):
-            if number not in (signal.SIGKILL, signal.SIGSTOP):
-                signal.signal(number, signal.SIG_IGN)
-        os.closerange(0, 256)
-        while True:
-            time.sleep(1)
-    os._exit(0)
-time.sleep(0.3)"""
 # Who is killed takes a moment to be gone, longer on a busy machine.
 OTHERS = """
 import os, time
