@@ -55,7 +55,8 @@ std::string explained(std::string_view description) {
         kMistakes, [&](const Mistake& known) { return has(known.what) && has(known.found); });
     if (mistake == kMistakes.end()) return std::string(description.substr(0, kMaxDescription));
     const size_t skipped = description.starts_with(kPrefix) ? kPrefix.size() : 0;
-    return std::string(mistake->sentence) + " (" + std::string(description.substr(skipped, kMaxDescription)) + ")";
+    return std::string(mistake->sentence) + " (" + std::string(description.substr(skipped, kMaxDescription)) +
+           ")";
 }
 
 /// Dotted keys nest as deep as a line is long, and the parser recurses for each level: so lines are bounded
