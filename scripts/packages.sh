@@ -7,11 +7,13 @@ BUILD_PACKAGES=(
     python3 python3-venv
 )
 
-# clang: fuzz targets and clang-tidy. chromium and a font: JupyterLab as people see it.
+# clang: fuzz targets and clang-tidy. chromium and a font: JupyterLab as people see it. bubblewrap: the isolation
+# backend of that name.
 TEST_PACKAGES=(
     libgtest-dev libgmock-dev
     clang clang-format clang-tidy libclang-rt-14-dev
     chromium fonts-dejavu-core
+    bubblewrap
 )
 # Node runs VS Code's client library. It may come from elsewhere, with an npm that excludes Debian's.
 command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)

@@ -14,6 +14,7 @@ struct Demand {
     jail::Level level = jail::Level::full;
     jail::LandlockUse landlock = jail::LandlockUse::required;
     std::string profile{};  ///< that says so; empty: none was named
+    jail::Backend backend = jail::Backend::native;
 };
 
 /// Would such a jail start?

@@ -62,8 +62,10 @@ bool works(const std::vector<Probe>& probes, std::string_view name) {
 }  // namespace
 
 bool can_enforce(const std::vector<Probe>& probes, const Demand& demand) {
-    const std::string_view name =
-        demand.level == jail::Level::full ? jail::kFullJailProbe : jail::kNamespacedJailProbe;
+    const bool full = demand.level == jail::Level::full;
+    const std::string_view name = demand.backend == jail::Backend::bwrap
+                                      ? (full ? jail::kFullBwrapProbe : jail::kNamespacedBwrapProbe)
+                                      : (full ? jail::kFullJailProbe : jail::kNamespacedJailProbe);
     return works(probes, name) &&
            (demand.landlock == jail::LandlockUse::optional || works(probes, jail::kLandlockProbe));
 }
@@ -77,17 +79,27 @@ std::string diagnosis_text(const std::vector<Probe>& probes, const Demand& asked
     for (const auto& [remedy, names] : remedies(probes)) text += names + ": " + remedy + "\n\n";
     std::string levels;
     for (const jail::Level level : kLevels)
-        if (can_enforce(probes, {level, asked.landlock, ""}))
+        if (can_enforce(probes, {level, asked.landlock, "", asked.backend}))
             levels += (levels.empty() ? "" : ", ") + std::string(jail::to_text(level));
-    text += "Isolation levels that this host can enforce: " + (levels.empty() ? "none" : levels) + ".\n";
+    text += "Isolation levels that this host can enforce" +
+            (asked.backend == jail::Backend::native
+                 ? ""
+                 : " with the backend " + std::string(jail::to_text(asked.backend))) +
+            ": " + (levels.empty() ? "none" : levels) + ".\n";
     if (asked.landlock == jail::LandlockUse::optional && !works(probes, jail::kLandlockProbe))
         text += "Jails are degraded here: there is no Landlock, and the profile does without.\n";
     if (!can_enforce(probes, asked))
         text += "A kernel with " +
                 (asked.profile.empty() ? "" : "the profile " + asked.profile + ", which means ") +
                 "--isolation " + std::string(jail::to_text(asked.level)) + " would not start here.\n";
+    const Demand with_bwrap{asked.level, asked.landlock, "", jail::Backend::bwrap};
+    if (!can_enforce(probes, asked) && can_enforce(probes, with_bwrap))
+        text +=
+            "With --backend bwrap it would: bubblewrap makes the jail, and provides less (see cellblock "
+            "explain "
+            "backends).\n";
     if (!can_enforce(probes, asked) && asked.level == jail::Level::full &&
-        can_enforce(probes, {jail::Level::namespaced, asked.landlock, ""}))
+        can_enforce(probes, {jail::Level::namespaced, asked.landlock, "", asked.backend}))
         text += "With --isolation namespaced" +
                 (asked.profile.empty() ? std::string() : " beside --profile " + asked.profile) +
                 " it would: the same namespaces and filters, but memory is sampled instead of limited.\n";
@@ -98,11 +110,12 @@ std::string diagnosis_json(const std::vector<Probe>& probes, const Demand& asked
     nlohmann::ordered_json report;
     if (!asked.profile.empty()) report["profile"] = asked.profile;
     report["isolation"] = jail::to_text(asked.level);
+    report["backend"] = jail::to_text(asked.backend);
     report["landlock"] = asked.landlock == jail::LandlockUse::required ? "required" : "optional";
     report["enforceable"] = can_enforce(probes, asked);
     for (const jail::Level level : kLevels)
         report["levels"][std::string(jail::to_text(level))] =
-            can_enforce(probes, {level, asked.landlock, ""});
+            can_enforce(probes, {level, asked.landlock, "", asked.backend});
     report["probes"] = nlohmann::ordered_json::array();
     for (const Probe& probe : probes)
         report["probes"].push_back({{"name", probe.name},
@@ -115,24 +128,29 @@ std::string diagnosis_json(const std::vector<Probe>& probes, const Demand& asked
 Action declare_doctor(CLI::App& app, const Context& context) {
     app.footer("The exit status is 0 when a kernel with these settings would start, else 1.");
     auto options = std::make_shared<Options>();
-    const profile::Setting& level = *profile::find_setting("isolation.level");
-    app.add_option_function<std::string>(
-           std::string(level.flag),
-           [options, &level](const std::string& text) {
-               session::LaunchOptions checked;
-               if (const auto applied = profile::apply(level, text, checked); !applied)
-                   throw CLI::ValidationError(std::string(level.flag), applied.error().sentence());
-               options->profile.settings.emplace_back(&level, text);
-           },
-           "the level that is asked for: full or namespaced (default: the profile's)")
-        ->type_name("LEVEL");
+    const auto declare = [&app, &options](const char* key, const char* about) {
+        const profile::Setting& setting = *profile::find_setting(key);
+        app.add_option_function<std::string>(
+               std::string(setting.flag),
+               [options, &setting](const std::string& text) {
+                   session::LaunchOptions checked;
+                   if (const auto applied = profile::apply(setting, text, checked); !applied)
+                       throw CLI::ValidationError(std::string(setting.flag), applied.error().sentence());
+                   options->profile.settings.emplace_back(&setting, text);
+               },
+               about)
+            ->type_name(std::string(setting.value));
+    };
+    declare("isolation.level", "the level that is asked for: full or namespaced (default: the profile's)");
+    declare("isolation.backend", "the backend that is asked for: native or bwrap (default: the profile's)");
     app.add_option("--profile", options->profile.profile,
                    "the profile that is asked for, by name or path (default: what the configuration says)")
         ->type_name("NAME");
     app.add_flag("--json", options->json, "print JSON");
     return [options, &context]() -> Result<int> {
         const profile::Effective effective = TRY(profile::resolve(host_places(context), options->profile));
-        const Demand asked{effective.options.level, effective.options.landlock, options->profile.profile};
+        const Demand asked{effective.options.level, effective.options.landlock, options->profile.profile,
+                           effective.options.backend};
         std::vector<Probe> probes = context.probe_host();
         const Probe installation = probe_installation(context);
         probes.push_back(installation);

@@ -54,6 +54,20 @@ TEST(Doctor, WithoutLandlockOnlyWhoDoesWithoutCanStart) {
     EXPECT_EQ(nlohmann::json::parse(diagnosis_json(probes, relaxed))["landlock"], "optional");
 }
 
+TEST(Doctor, ABackendIsJudgedByItsOwnProbesAndOfferedWhereItWorks) {
+    auto probes = host(Probe::Status::missing, Probe::Status::missing);
+    probes[0].status = Probe::Status::ok;
+    const Demand by_bwrap{jail::Level::full, jail::LandlockUse::required, "", jail::Backend::bwrap};
+    EXPECT_FALSE(can_enforce(probes, by_bwrap));
+    EXPECT_THAT(diagnosis_text(probes, {jail::Level::full}), Not(HasSubstr("--backend bwrap")));
+    probes.push_back({jail::kFullBwrapProbe, Probe::Status::ok, "made in 9 ms", ""});
+    EXPECT_TRUE(can_enforce(probes, by_bwrap));
+    EXPECT_FALSE(can_enforce(probes, {jail::Level::full})) << "no backend stands in for another";
+    EXPECT_THAT(diagnosis_text(probes, {jail::Level::full}), HasSubstr("With --backend bwrap it would"));
+    EXPECT_THAT(diagnosis_text(probes, by_bwrap), HasSubstr("with the backend bwrap: full."));
+    EXPECT_EQ(nlohmann::json::parse(diagnosis_json(probes, by_bwrap))["backend"], "bwrap");
+}
+
 TEST(Doctor, ARemedyForTwoProbesIsSaidOnce) {
     auto probes = host(Probe::Status::missing, Probe::Status::ok);
     probes[0].remedy = probes[2].remedy;

@@ -102,8 +102,9 @@ void compile_worker(const session::PythonEnvironment& python, const Context& con
 }
 
 void warn_if_not_enforceable(const session::LaunchOptions& settings, const Context& context) {
-    if (can_enforce(context.probe_host(), {settings.level, settings.landlock, ""})) return;
+    if (can_enforce(context.probe_host(), {settings.level, settings.landlock, "", settings.backend})) return;
     context.err << "warning: this host cannot enforce the isolation level \"" << jail::to_text(settings.level)
+                << "\" with the backend \"" << jail::to_text(settings.backend)
                 << "\", so the kernel will refuse to start. \"cellblock doctor\" says what is missing.\n";
 }
 

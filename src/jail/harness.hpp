@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "jail/jail.hpp"
+#include "jail/policy/guarantees.hpp"
 
 namespace cellblock::jail::testing {
 
@@ -19,10 +20,11 @@ struct Mode {
     const char* name;
     bool ordinary_user;
     Level level;
+    Backend backend = Backend::native;
 };
 std::ostream& operator<<(std::ostream& out, const Mode& mode);
 
-/// A test that runs in every mode. As root all four modes exist; as an ordinary user the root ones are
+/// A test that runs in every mode. As root all modes exist; as an ordinary user the root ones are
 /// skipped, and `full` is skipped unless somebody has delegated cgroups: the skips say so.
 class JailTest : public ::testing::TestWithParam<Mode> {
   protected:
@@ -31,8 +33,12 @@ class JailTest : public ::testing::TestWithParam<Mode> {
     void in_mode(const std::function<void(Plan plan)>& body);
 };
 
+/// Of every backend.
 std::vector<Mode> all_modes();
 std::vector<Mode> modes_of(Level level);
+/// Of the backends that provide this.
+std::vector<Mode> modes_providing(policy::Guarantee guarantee);
+std::vector<Mode> modes_of(Backend backend);
 std::string mode_name(const ::testing::TestParamInfo<Mode>& info);
 
 #define INSTANTIATE_IN_MODES(Suite, modes) \

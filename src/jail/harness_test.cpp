@@ -134,12 +134,29 @@ std::vector<Mode> all_modes() {
     return {{"RootFull", false, Level::full},
             {"RootNamespaced", false, Level::namespaced},
             {"UserFull", true, Level::full},
-            {"UserNamespaced", true, Level::namespaced}};
+            {"UserNamespaced", true, Level::namespaced},
+            {"BwrapRootFull", false, Level::full, Backend::bwrap},
+            {"BwrapRootNamespaced", false, Level::namespaced, Backend::bwrap},
+            {"BwrapUserFull", true, Level::full, Backend::bwrap},
+            {"BwrapUserNamespaced", true, Level::namespaced, Backend::bwrap}};
 }
 
 std::vector<Mode> modes_of(Level level) {
     std::vector<Mode> modes = all_modes();
     std::erase_if(modes, [level](const Mode& mode) { return mode.level != level; });
+    return modes;
+}
+
+std::vector<Mode> modes_of(Backend backend) {
+    std::vector<Mode> modes = all_modes();
+    std::erase_if(modes, [backend](const Mode& mode) { return mode.backend != backend; });
+    return modes;
+}
+
+std::vector<Mode> modes_providing(policy::Guarantee guarantee) {
+    std::vector<Mode> modes = all_modes();
+    std::erase_if(modes,
+                  [guarantee](const Mode& mode) { return !policy::provides(mode.backend, guarantee); });
     return modes;
 }
 
@@ -157,6 +174,7 @@ void JailTest::in_mode(const std::function<void(Plan plan)>& body) {
         if (auto cgroup = Cgroup::create(look_at_cgroups().value(), Limits{}, 0); !cgroup)
             GTEST_SKIP() << cgroup.error().sentence();
     Plan plan;
+    plan.backend = mode.backend;
     plan.level = mode.level;
     plan.name = "test";
     plan.limits.memory = 128_MiB;

@@ -1,4 +1,5 @@
-// The parent side of a jail. start_jail() is the page to read; the child's is run_child().
+// The parent side of a jail. start_jail() is the page to read; the child's are run_child() and
+// restrict_and_run().
 #include "jail/jail.hpp"
 
 #include <sys/epoll.h>
@@ -10,15 +11,16 @@
 #include <cstdlib>
 #include <deque>
 #include <optional>
-#include <tuple>
 
 #include "base/sys.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/denials.hpp"
 #include "jail/init_process.hpp"
 #include "jail/landlock.hpp"
+#include "jail/maker.hpp"
 #include "jail/memory_in_use.hpp"
 #include "jail/plan.hpp"
+#include "jail/policy/guarantees.hpp"
 #include "jail/process_tree.hpp"
 #include "jail/raw.hpp"
 #include "jail/start.hpp"
@@ -29,45 +31,6 @@ namespace {
 unsigned next_jail_number() {
     static std::atomic<unsigned> next{0};
     return next++;
-}
-
-/// Fields 48 and 49 of /proc/self/stat, see proc(5): where this process's command line lies.
-Result<std::pair<char*, size_t>> command_line() {
-    const std::string stat = TRY(sys::read_file("/proc/self/stat", 4096));
-    size_t at = stat.rfind(')');
-    for (int field = 2; field < 48 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);
-    if (at == std::string::npos) return Error("read /proc/self/stat: unknown format");
-    char* end = nullptr;
-    const uintptr_t first = std::strtoull(stat.c_str() + at, &end, 10);
-    const uintptr_t last = std::strtoull(end, nullptr, 10);
-    if (first == 0 || last < first) return Error("read /proc/self/stat: no command line");
-    return std::pair{reinterpret_cast<char*>(first), static_cast<size_t>(last - first)};
-}
-
-Result<ChildPlan> prepare(const Plan& plan, const Identity& identity, const Fault& fault) {
-    ChildPlan child;
-    child.level = plan.level;
-    child.identity = identity;
-    child.uid_map = id_map_line(identity.inside_uid, identity.host_uid);
-    child.gid_map = id_map_line(identity.inside_gid, identity.host_gid);
-    child.name = plan.name;
-    child.view = TRY(compile_view(plan, identity));
-    child.limits = policy::resource_limits(plan.level, plan.limits);
-    // Decided here and not by what the child sees: a call that fails there for another reason is an error.
-    child.landlock = plan.landlock == LandlockUse::required || landlock_abi() > 0;
-    struct stat root {};
-    if (::stat("/", &root) != 0) return errno_error("look at /");
-    child.host_root_device = root.st_dev;
-    child.host_root_inode = root.st_ino;
-    child.parent_pid = ::getpid();
-    std::tie(child.title, child.title_size) = TRY(command_line());
-    child.fault = fault;
-    return child;
-}
-
-Result<void> parent_step(Step step, const Fault& fault, Result<void> result) {
-    if (result && fault.error != 0 && fault.step == step) return step_error(step, fault.error, "");
-    return result;
 }
 
 std::string stage_text(SpawnStage stage, const Command& command) {
@@ -94,32 +57,29 @@ pid_t pid_of(int pidfd) {
     return at == std::string::npos ? 0 : static_cast<pid_t>(std::strtol(info->c_str() + at + 5, nullptr, 10));
 }
 
-/// What the child hands over of the directories that it shows.
-struct ViewHandles {
-    std::vector<UniqueFd> contexts;         ///< of overlays
-    std::optional<size_t> changed_context;  ///< which of them has an upper layer
-    UniqueFd changes;                       ///< its directory
-    std::vector<UniqueFd> spaces;           ///< as kSpaces
-};
-
-Result<ViewHandles> receive_view(InitProcess& init, const View& view) {
-    ViewHandles handles;
-    handles.contexts = TRY(init.receive_descriptors(view.context_fds.size()));
-    if (!view.changed_path.empty()) {
-        handles.changed_context = view.changed_context;
-        auto changes = TRY(init.receive_descriptors(1));
-        handles.changes = std::move(changes.front());
-    }
-    handles.spaces = TRY(init.receive_descriptors(std::size(kSpaces)));
-    return handles;
+Result<RestrictPlan> prepare(const Plan& plan, const Fault& fault) {
+    RestrictPlan restrict;
+    restrict.backend = plan.backend;
+    restrict.level = plan.level;
+    restrict.limits = policy::resource_limits(plan.level, plan.limits);
+    // Decided here and not by what the child sees: a call that fails there for another reason is an error.
+    restrict.landlock = plan.landlock == LandlockUse::required || landlock_abi() > 0;
+    struct stat root {};
+    if (::stat("/", &root) != 0) return errno_error("look at /");
+    restrict.host_root_device = root.st_dev;
+    restrict.host_root_inode = root.st_ino;
+    restrict.parent_pid = ::getpid();
+    restrict.fault = fault;
+    return restrict;
 }
 
-class NativeJail final : public Jail {
+class LinuxJail final : public Jail {
   public:
-    NativeJail(const Plan& plan, bool has_landlock, const Identity& identity, std::unique_ptr<Cgroup> cgroup,
-               std::unique_ptr<InitProcess> init, ViewHandles view, std::unique_ptr<DenialWatch> denials,
-               UniqueFd readiness, UniqueFd pending)
-        : level_(plan.level),
+    LinuxJail(const Plan& plan, bool has_landlock, const Identity& identity, std::unique_ptr<Cgroup> cgroup,
+              std::unique_ptr<InitProcess> init, ViewHandles view, std::unique_ptr<DenialWatch> denials,
+              UniqueFd readiness, UniqueFd pending)
+        : backend_(plan.backend),
+          level_(plan.level),
           has_landlock_(has_landlock),
           limits_(plan.limits),
           identity_(identity),
@@ -224,6 +184,7 @@ class NativeJail final : public Jail {
 
     pid_t worker_pid() const override { return worker_pid_; }
     Level level() const override { return level_; }
+    Backend backend() const override { return backend_; }
     bool has_landlock() const override { return has_landlock_; }
     const Limits& limits() const override { return limits_; }
 
@@ -297,6 +258,7 @@ class NativeJail final : public Jail {
             const int ignored = ::fchown(fd, identity_.host_uid, identity_.host_gid);
     }
 
+    const Backend backend_;
     const Level level_;
     const bool has_landlock_;
     const Limits limits_;
@@ -323,39 +285,46 @@ Result<void> watch(int epoll, int fd) {
 
 }  // namespace
 
+Result<void> parent_step(Step step, const Fault& fault, Result<void> result) {
+    if (result && fault.error != 0 && fault.step == step) return step_error(step, fault.error, "");
+    return result;
+}
+
 Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     TRY(check_plan(plan));
+    TRY(policy::check_provided(plan));
     const unsigned number = next_jail_number();
     const Identity identity = choose_identity(number);
-    ChildPlan child_plan = TRY(prepare(plan, identity, fault));
+    const RestrictPlan restrict = TRY(prepare(plan, fault));
+    const auto make = plan.backend == Backend::native ? make_native : make_bwrap;
+    const std::unique_ptr<Maker> maker = TRY(make(plan, restrict, identity));
 
     // Declared in this order so that on every way out the processes end first and then the cgroup goes.
     std::unique_ptr<Cgroup> cgroup;
     std::unique_ptr<InitProcess> init;
+    Limits cgroup_limits = plan.limits;
+    cgroup_limits.processes += maker->helpers();
     const auto make_cgroup = [&](const CgroupHost& host) -> Result<void> {
-        cgroup = TRY(Cgroup::create(host, plan.limits, number));
+        cgroup = TRY(Cgroup::create(host, cgroup_limits, number));
         return parent_step(Step::make_cgroup, fault, {});
     };
     std::optional<CgroupHost> host;
     if (plan.level == Level::full) host = TRY(look_at_cgroups());
     if (host && !host->joins_late()) TRY(make_cgroup(*host));
-    init = TRY(InitProcess::clone(child_plan, cgroup ? cgroup->clone_fd() : -1));
+    init = TRY(InitProcess::clone(*maker, cgroup ? cgroup->clone_fd() : -1));
     TRY(parent_step(Step::clone, fault, {}));
 
     ViewHandles view;
     std::unique_ptr<DenialWatch> denials;
     const auto meet = [&]() -> Result<void> {
-        if (identity.root_mode) {
-            TRY(parent_step(Step::map_ids, fault, write_id_maps(init->pid(), identity)));
-            TRY(init->go());
-        }
+        TRY(maker->introduce(*init));
         if (host) {
             // While the child builds its view: making this kind takes most of a millisecond.
             if (host->joins_late()) TRY(make_cgroup(*host));
-            TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->pid())));
+            TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->cloned_pid())));
         }
         TRY(init->go());
-        view = TRY(receive_view(*init, child_plan.view));
+        view = TRY(maker->receive_view(*init));
         auto listener = TRY(init->receive_descriptors(1));
         // From here on, since the self-test does what is reported.
         denials =
@@ -372,15 +341,26 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     UniqueFd pending = TRY(sys::event_fd());
     TRY(watch(readiness.get(), init->control_fd()));
     TRY(watch(readiness.get(), pending.get()));
-    return std::unique_ptr<Jail>(new NativeJail(plan, child_plan.landlock, identity, std::move(cgroup),
-                                                std::move(init), std::move(view), std::move(denials),
-                                                std::move(readiness), std::move(pending)));
+    return std::unique_ptr<Jail>(new LinuxJail(plan, restrict.landlock, identity, std::move(cgroup),
+                                               std::move(init), std::move(view), std::move(denials),
+                                               std::move(readiness), std::move(pending)));
 }
 
 Result<std::unique_ptr<Jail>> Jail::start(const Plan& plan) {
     auto jail = start_jail(plan, {});
     if (!jail) return std::move(jail).error().context("start the jail");
     return jail;
+}
+
+std::string_view to_text(Backend backend) {
+    return backend == Backend::native ? "native" : "bwrap";
+}
+
+Result<Backend> parse_backend(std::string_view text) {
+    for (const Backend backend : {Backend::native, Backend::bwrap})
+        if (text == to_text(backend)) return backend;
+    return std::move(Error("unknown isolation backend '" + std::string(text) + "'"))
+        .with_remedy("Choose 'native' or 'bwrap'.");
 }
 
 std::string_view to_text(Level level) {

@@ -42,6 +42,17 @@ enum class Level {
 std::string_view to_text(Level level);
 Result<Level> parse_level(std::string_view text);
 
+/// Who makes namespaces and view of a jail. What each provides, and what not: policy/guarantees.cpp. Never
+/// chosen by what the host has: only by name.
+enum class Backend {
+    native,  ///< this program
+    bwrap,   ///< bubblewrap, another program that the host must have, for hosts that let only it make
+             ///< namespaces
+};
+
+std::string_view to_text(Backend backend);
+Result<Backend> parse_backend(std::string_view text);
+
 /// What happens where the host's kernel has no Landlock.
 enum class LandlockUse {
     required,  ///< no jail
@@ -78,6 +89,7 @@ struct Mount {
 
 /// Everything that start() needs. `mounts` name absolute paths without "..".
 struct Plan {
+    Backend backend = Backend::native;
     Level level = Level::full;
     LandlockUse landlock = LandlockUse::required;
     Limits limits;
@@ -219,6 +231,7 @@ class Jail {
     [[nodiscard]] virtual pid_t worker_pid() const = 0;
     /// What is really in force, for banners, replies and audit.
     [[nodiscard]] virtual Level level() const = 0;
+    [[nodiscard]] virtual Backend backend() const { return Backend::native; }
     [[nodiscard]] virtual bool has_landlock() const { return true; }
     [[nodiscard]] virtual const Limits& limits() const = 0;
 

@@ -319,6 +319,7 @@ TEST_P(JailLife, AFailureOfAnyStepLeavesNothing) {
         for (auto step = static_cast<uint32_t>(Step::make_cgroup); step <= static_cast<uint32_t>(Step::ready);
              ++step) {
             const Step failing{step};
+            if (!belongs_to(failing, plan.backend)) continue;
             // Ordinary users' jails map themselves; without hard limits there is no cgroup.
             if (failing == Step::map_ids && ::geteuid() != 0) continue;
             if ((failing == Step::make_cgroup || failing == Step::join_cgroup) &&

@@ -29,6 +29,11 @@ INSTANTIATE_IN_MODES(HardLimitsInside, modes_of(Level::full));
 class SampledLimitsInside : public JailTest {};
 INSTANTIATE_IN_MODES(SampledLimitsInside, modes_of(Level::namespaced));
 
+class SharedScratchInside : public JailTest {};
+INSTANTIATE_IN_MODES(SharedScratchInside, modes_providing(policy::Guarantee::scratch_together));
+class ScratchFilesInside : public JailTest {};
+INSTANTIATE_IN_MODES(ScratchFilesInside, modes_providing(policy::Guarantee::scratch_files));
+
 constexpr size_t kMiB = 1 << 20;
 
 size_t number(const std::vector<std::string>& arguments, size_t index) {
@@ -236,13 +241,22 @@ TEST_P(LimitsInside, ScratchAndSharedMemoryEndAtTheirSize) {
         const Outcome scratch = inside(*jail, "fill_file", {"/tmp/file", "100"});
         EXPECT_EQ(scratch.exit.code, ENOSPC);
         EXPECT_EQ(scratch.output, "16 MiB\n");
-        // One file system: what is in /tmp is missing in HOME.
-        EXPECT_EQ(inside(*jail, "fill_file", {"/home/cell/file", "100"}).output, "0 MiB\n");
         EXPECT_EQ(inside(*jail, "fill_file", {"/dev/shm/file", "100"}).output, "8 MiB\n");
+        // With whatever /tmp has left of it.
+        EXPECT_EQ(inside(*jail, "fill_file", {"/home/cell/file", "100"}).exit.code, ENOSPC);
     });
 }
 
-TEST_P(LimitsInside, ScratchEndsAtItsInodes) {
+TEST_P(SharedScratchInside, WhatIsInTmpIsMissingInHome) {
+    NEEDS_PROGRAM_INSIDE();
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(inside(*jail, "fill_file", {"/tmp/file", "100"}).output, "16 MiB\n");
+        EXPECT_EQ(inside(*jail, "fill_file", {"/home/cell/file", "100"}).output, "0 MiB\n");
+    });
+}
+
+TEST_P(ScratchFilesInside, ScratchEndsAtItsInodes) {
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         const Outcome outcome =

@@ -99,8 +99,10 @@ Probe probe_core_dumps() {
             piped ? "the host's crash handler is kept out" : "no crash handler on the host", ""};
 }
 
-Probe probe_jail(const char* name, Level level, Access access = Access::read_only) {
+Probe probe_jail(const char* name, Level level, Access access = Access::read_only,
+                 Backend backend = Backend::native) {
     Plan plan;
+    plan.backend = backend;
     plan.level = level;
     plan.landlock = LandlockUse::optional;  // has a probe of its own
     plan.name = "doctor";
@@ -115,6 +117,10 @@ Probe probe_jail(const char* name, Level level, Access access = Access::read_onl
     char finding[80];
     std::snprintf(finding, sizeof finding, "made in %.1f ms; every forbidden act failed in it", took.count());
     return {name, Probe::Status::ok, finding, ""};
+}
+
+Probe probe_bwrap_jail(const char* name, Level level) {
+    return probe_jail(name, level, Access::read_only, Backend::bwrap);
 }
 
 // Another sandbox of the host's is of no use to Cellblock's jails, and does no harm: said because people ask.
@@ -150,11 +156,12 @@ std::vector<Probe> probe_host() {
             probe_filter(),
             probe_landlock(),
             probe_core_dumps(),
-            probe_program("bubblewrap", "bwrap"),
             probe_program("gVisor", "runsc"),
             probe_jail(kWritableDirectoryProbe, Level::namespaced, Access::copy_on_write),
             probe_jail(kNamespacedJailProbe, Level::namespaced),
-            probe_jail(kFullJailProbe, Level::full)};
+            probe_jail(kFullJailProbe, Level::full),
+            probe_bwrap_jail(kNamespacedBwrapProbe, Level::namespaced),
+            probe_bwrap_jail(kFullBwrapProbe, Level::full)};
 }
 
 }  // namespace cellblock::jail

@@ -24,6 +24,9 @@ std::string_view to_text(Probe::Status status);
 /// Names of the two probes that decide which isolation level can be had.
 inline constexpr const char* kFullJailProbe = "jail with hard limits (full)";
 inline constexpr const char* kNamespacedJailProbe = "jail without hard limits (namespaced)";
+/// The same by the backend bwrap.
+inline constexpr const char* kFullBwrapProbe = "jail by bubblewrap (full)";
+inline constexpr const char* kNamespacedBwrapProbe = "jail by bubblewrap (namespaced)";
 /// Whether --notebook-dir cow and rw can be had.
 inline constexpr const char* kWritableDirectoryProbe = "directory that cells may write (cow, rw)";
 /// The one that decides where Landlock is required, which it is unless a profile says otherwise. The jails of

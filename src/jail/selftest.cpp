@@ -8,8 +8,8 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 
-#include "jail/child.hpp"
 #include "jail/raw.hpp"
+#include "jail/restrict.hpp"
 
 namespace cellblock::jail {
 namespace {
@@ -32,7 +32,7 @@ bool has_no_socket(int family, int type) {
     return false;
 }
 
-bool has_no_capability(const ChildPlan&) {
+bool has_no_capability(const RestrictPlan&) {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct data[2] = {};
     if (raw::call(SYS_capget, &header, data) < 0) return false;
@@ -44,7 +44,7 @@ bool has_no_capability(const ChildPlan&) {
     return in_bounding_set == -EINVAL;  // one past the kernel's last
 }
 
-bool has_no_route_out(const ChildPlan&) {
+bool has_no_route_out(const RestrictPlan&) {
     const long fd = raw::call(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return false;
     sockaddr_in address{};
@@ -66,7 +66,7 @@ int number_of(const char* name) {
     return number;
 }
 
-bool has_no_stray_descriptor(const ChildPlan& plan) {
+bool has_no_stray_descriptor(const RestrictPlan& plan) {
     const int directory = raw::open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
     if (directory < 0) return false;
     bool only_known = true;
@@ -86,7 +86,7 @@ bool has_no_stray_descriptor(const ChildPlan& plan) {
     return only_known && size == 0;
 }
 
-bool is_not_host_root(const ChildPlan& plan) {
+bool is_not_host_root(const RestrictPlan& plan) {
     struct stat info {};
     if (raw::call(SYS_newfstatat, AT_FDCWD, "/", &info, 0) < 0) return false;
     return info.st_dev != plan.host_root_device || info.st_ino != plan.host_root_inode;
@@ -95,28 +95,28 @@ bool is_not_host_root(const ChildPlan& plan) {
 // clang-format off
 constexpr ForbiddenAct kActs[] = {
     {"see the host's root", is_not_host_root},
-    {"read /etc/shadow", [](const ChildPlan&) { return cannot_open("/etc/shadow", O_RDONLY); }},
-    {"write to /", [](const ChildPlan&) { return cannot_open("/cellblock-self-test", O_CREAT | O_WRONLY); }},
-    {"write to /usr", [](const ChildPlan&) { return cannot_open("/usr/cellblock-self-test", O_CREAT | O_WRONLY); }},
-    {"write to /etc", [](const ChildPlan&) { return cannot_open("/etc/cellblock-self-test", O_CREAT | O_WRONLY); }},
-    {"change a sysctl", [](const ChildPlan&) { return cannot_open("/proc/sys/kernel/core_pattern", O_WRONLY); }},
-    {"have a process other than pid 1 in sight", [](const ChildPlan& plan) {
+    {"read /etc/shadow", [](const RestrictPlan&) { return cannot_open("/etc/shadow", O_RDONLY); }},
+    {"write to /", [](const RestrictPlan&) { return cannot_open("/cellblock-self-test", O_CREAT | O_WRONLY); }},
+    {"write to /usr", [](const RestrictPlan&) { return cannot_open("/usr/cellblock-self-test", O_CREAT | O_WRONLY); }},
+    {"write to /etc", [](const RestrictPlan&) { return cannot_open("/etc/cellblock-self-test", O_CREAT | O_WRONLY); }},
+    {"change a sysctl", [](const RestrictPlan&) { return cannot_open("/proc/sys/kernel/core_pattern", O_WRONLY); }},
+    {"have a process other than pid 1 in sight", [](const RestrictPlan& plan) {
         return raw::call(SYS_getpid) == 1 && raw::call(SYS_kill, plan.parent_pid, 0) == (plan.parent_pid == 1 ? 0 : -ESRCH); }},
     {"hold a capability", has_no_capability},
-    {"become root", [](const ChildPlan&) { return refused(raw::call(SYS_setresuid, 0, 0, 0)); }},
-    {"gain privileges by exec", [](const ChildPlan&) { return raw::call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1; }},
-    {"run without the filter", [](const ChildPlan&) { return raw::call(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 2; }},
-    {"do what Landlock alone forbids", [](const ChildPlan& plan) {
+    {"become root", [](const RestrictPlan&) { return refused(raw::call(SYS_setresuid, 0, 0, 0)); }},
+    {"gain privileges by exec", [](const RestrictPlan&) { return raw::call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1; }},
+    {"run without the filter", [](const RestrictPlan&) { return raw::call(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 2; }},
+    {"do what Landlock alone forbids", [](const RestrictPlan& plan) {
         return !plan.landlock || raw::open("/dev/urandom", O_WRONLY) == -EACCES; }},
-    {"mount", [](const ChildPlan&) { return refused(raw::call(SYS_mount, nullptr, "/tmp", "tmpfs", 0, nullptr)); }},
-    {"unmount", [](const ChildPlan&) { return refused(raw::call(SYS_umount2, "/proc/sys", MNT_DETACH)); }},
-    {"make a user namespace", [](const ChildPlan&) { return refused(raw::call(SYS_unshare, CLONE_NEWUSER)); }},
-    {"trace", [](const ChildPlan&) { return refused(raw::call(SYS_ptrace, PTRACE_TRACEME, 0, nullptr, nullptr)); }},
-    {"make a setuid file", [](const ChildPlan&) { return refused(raw::call(SYS_chmod, "/tmp", 04755)); }},
+    {"mount", [](const RestrictPlan&) { return refused(raw::call(SYS_mount, nullptr, "/tmp", "tmpfs", 0, nullptr)); }},
+    {"unmount", [](const RestrictPlan&) { return refused(raw::call(SYS_umount2, "/proc/sys", MNT_DETACH)); }},
+    {"make a user namespace", [](const RestrictPlan&) { return refused(raw::call(SYS_unshare, CLONE_NEWUSER)); }},
+    {"trace", [](const RestrictPlan&) { return refused(raw::call(SYS_ptrace, PTRACE_TRACEME, 0, nullptr, nullptr)); }},
+    {"make a setuid file", [](const RestrictPlan&) { return refused(raw::call(SYS_chmod, "/tmp", 04755)); }},
     {"reach the network", has_no_route_out},
-    {"reach the hypervisor", [](const ChildPlan&) { return has_no_socket(AF_VSOCK, SOCK_STREAM); }},
-    {"open a raw socket", [](const ChildPlan&) { return has_no_socket(AF_PACKET, SOCK_RAW); }},
-    {"use a ring for system calls", [](const ChildPlan&) { return raw::call(425 /* io_uring_setup */, 0, nullptr) == -ENOSYS; }},
+    {"reach the hypervisor", [](const RestrictPlan&) { return has_no_socket(AF_VSOCK, SOCK_STREAM); }},
+    {"open a raw socket", [](const RestrictPlan&) { return has_no_socket(AF_PACKET, SOCK_RAW); }},
+    {"use a ring for system calls", [](const RestrictPlan&) { return raw::call(425 /* io_uring_setup */, 0, nullptr) == -ENOSYS; }},
     {"keep a descriptor of the kernel process", has_no_stray_descriptor},
 };
 // clang-format on
@@ -127,7 +127,7 @@ std::span<const ForbiddenAct> forbidden_acts() {
     return kActs;
 }
 
-int run_self_test(ChildPlan& plan, const char*& detail) {
+int run_self_test(RestrictPlan& plan, const char*& detail) {
     for (const ForbiddenAct& act : kActs) {
         detail = act.name;
         if (!act.fails(plan)) return -EPERM;

@@ -6,16 +6,16 @@
 
 namespace cellblock::jail {
 
-struct ChildPlan;
+struct RestrictPlan;
 
 struct ForbiddenAct {
     const char* name;
-    bool (*fails)(const ChildPlan& plan);
+    bool (*fails)(const RestrictPlan& plan);
 };
 
 std::span<const ForbiddenAct> forbidden_acts();
 
 /// 0 when every act failed as it must; -EPERM with the name of the first that did not. Async-signal-safe.
-int run_self_test(ChildPlan& plan, const char*& detail);
+int run_self_test(RestrictPlan& plan, const char*& detail);
 
 }  // namespace cellblock::jail

@@ -11,10 +11,14 @@
 namespace cellblock::jail {
 namespace {
 
+/// Which backends take a step.
+enum class By { both, native, bwrap };
+
 struct Row {
     Step step;
     std::string_view name;
     std::string_view act;
+    By by = By::both;
 };
 
 constexpr Row kSteps[] = {
@@ -22,20 +26,21 @@ constexpr Row kSteps[] = {
     {Step::clone, "clone", "create the jail's namespaces"},
     {Step::map_ids, "map_ids", "map the jail's user id"},
     {Step::join_cgroup, "join_cgroup", "put the jail into its cgroup"},
+    {Step::bubblewrap, "bubblewrap", "have bubblewrap make the jail's namespaces and view", By::bwrap},
     {Step::close_descriptors, "close_descriptors", "close inherited descriptors"},
     {Step::take_identity, "take_identity", "take the jail's user id"},
     {Step::new_session, "new_session", "start a session of its own"},
-    {Step::host_name, "host_name", "set the jail's host name"},
-    {Step::loopback, "loopback", "bring up the jail's loopback interface"},
-    {Step::private_mounts, "private_mounts", "separate the jail's mounts from the host's"},
+    {Step::host_name, "host_name", "set the jail's host name", By::native},
+    {Step::loopback, "loopback", "bring up the jail's loopback interface", By::native},
+    {Step::private_mounts, "private_mounts", "separate the jail's mounts from the host's", By::native},
     {Step::open_host_trees, "open_host_trees", "open what the host lends"},
-    {Step::process_view, "process_view", "mount /proc"},
-    {Step::new_root, "new_root", "enter the new root"},
-    {Step::base_view, "base_view", "build the base system"},
+    {Step::process_view, "process_view", "mount /proc", By::native},
+    {Step::new_root, "new_root", "enter the new root", By::native},
+    {Step::base_view, "base_view", "build the base system", By::native},
     {Step::environment_mounts, "environment_mounts", "show the environment"},
-    {Step::namespace_quota, "namespace_quota", "forbid further namespaces"},
-    {Step::process_masks, "process_masks", "mask /proc"},
-    {Step::read_only_root, "read_only_root", "make the root read-only"},
+    {Step::namespace_quota, "namespace_quota", "forbid further namespaces", By::native},
+    {Step::process_masks, "process_masks", "mask /proc", By::native},
+    {Step::read_only_root, "read_only_root", "make the root read-only", By::native},
     {Step::standard_streams, "standard_streams", "detach from the standard streams"},
     {Step::resource_limits, "resource_limits", "set resource limits"},
     {Step::limits_in_force, "limits_in_force", "wait for the hard limits"},
@@ -167,6 +172,11 @@ std::string_view remedy(Step step, int error) {
 
 std::string_view to_text(Step step) {
     return row(step).name;
+}
+
+bool belongs_to(Step step, Backend backend) {
+    const By by = row(step).by;
+    return by == By::both || by == (backend == Backend::native ? By::native : By::bwrap);
 }
 
 Error step_error(Step step, int error_number, std::string_view detail) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "jail/jail.hpp"
 
 namespace cellblock::jail {
 
@@ -15,6 +16,7 @@ enum class Step : uint32_t {
     clone,
     map_ids,
     join_cgroup,
+    bubblewrap,
     close_descriptors,
     take_identity,
     new_session,
@@ -39,7 +41,6 @@ enum class Step : uint32_t {
     self_test,
     ready,
 };
-inline constexpr Step kFirstChildStep = Step::close_descriptors;
 
 /// What the child writes to the set-up pipe, once: at the failed step, or at `ready`.
 struct Report {
@@ -47,6 +48,9 @@ struct Report {
     int32_t error;     ///< errno, 0 with `ready`
     char detail[120];  ///< which mount, which act; NUL-terminated
 };
+
+/// Whether a jail of this backend is made by way of this step.
+bool belongs_to(Step step, Backend backend);
 
 /// "drop_capabilities"
 std::string_view to_text(Step step);

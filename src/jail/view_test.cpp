@@ -30,8 +30,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// What shows host directories through overlays.
 class ViewInside : public JailTest {};
-INSTANTIATE_IN_EVERY_MODE(ViewInside);
+INSTANTIATE_IN_MODES(ViewInside, modes_providing(policy::Guarantee::shown_alone));
+class EveryView : public JailTest {};
+INSTANTIATE_IN_EVERY_MODE(EveryView);
+class QuotasInside : public JailTest {};
+INSTANTIATE_IN_MODES(QuotasInside, modes_providing(policy::Guarantee::inotify_quota));
 
 TEST(MountPolicy, EveryRowIsUniqueAndHasAReason) {
     std::set<std::string> paths;
@@ -140,6 +145,10 @@ void check_mask(const policy::MaskRow& row) {
 INSIDE(check_view) {
     for (const auto& row : policy::base_view()) check_row(row);
     for (const auto& row : policy::process_masks()) check_mask(row);
+    return 0;
+}
+
+INSIDE(check_quotas) {
     for (const auto& row : policy::namespace_quotas())
         if (exists(row.path)) {
             std::string value;
@@ -149,7 +158,17 @@ INSIDE(check_view) {
     return 0;
 }
 
-TEST_P(ViewInside, EveryRowIsInEffect) {
+TEST_P(QuotasInside, EveryQuotaIsInEffect) {
+    NEEDS_PROGRAM_INSIDE();
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        const Outcome outcome = inside(*jail, "check_quotas");
+        EXPECT_EQ(outcome.exit.code, 0) << outcome.errors;
+        EXPECT_EQ(outcome.output, "");
+    });
+}
+
+TEST_P(EveryView, EveryRowIsInEffect) {
     NEEDS_PROGRAM_INSIDE();
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
@@ -159,22 +178,24 @@ TEST_P(ViewInside, EveryRowIsInEffect) {
     });
 }
 
-TEST_P(ViewInside, NothingOfTheHostIsNamed) {
+TEST_P(EveryView, NothingOfTheHostIsNamed) {
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         EXPECT_EQ(shell(*jail, "ls /").output, shell(*jail,
                                                      "ls -d /bin /dev /etc /home /lib* /opt /proc /run /sbin "
                                                      "/sys /tmp /usr /var 2>/dev/null | cut -c2-")
                                                    .output);
+        const bool own_devices = policy::provides(plan.backend, policy::Guarantee::own_devices);
         EXPECT_EQ(shell(*jail, "ls /home /opt /dev").output,
-                  "/dev:\nfd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\nurandom\nzero\n\n/"
-                  "home:\ncell\n\n/opt:\ntest\n");
+                  std::string("/dev:\n") + (own_devices ? "" : "core\n") +
+                      "fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\n" +
+                      (own_devices ? "" : "tty\n") + "urandom\nzero\n\n/home:\ncell\n\n/opt:\ntest\n");
+        EXPECT_NE(shell(*jail, "echo > /dev/tty").exit.code, 0) << "there is no terminal";
         for (const char* secret :
-             {"/etc/shadow",  "/etc/sudoers", "/etc/ssh",         "/root",     "/run/docker.sock",
-              "/var/run",     "/var/lib",     "/etc/ssl/private", "/boot",     "/mnt",
-              "/srv",         "/sys/kernel",  "/sys/fs/cgroup",   "/dev/mem",  "/dev/tty",
-              "/dev/console", "/dev/kvm",     "/dev/vsock",       "/dev/fuse", "/dev/vda",
-              "/dev/net"})
+             {"/etc/shadow", "/etc/sudoers", "/etc/ssh",         "/root",    "/run/docker.sock",
+              "/var/run",    "/var/lib",     "/etc/ssl/private", "/boot",    "/mnt",
+              "/srv",        "/sys/kernel",  "/sys/fs/cgroup",   "/dev/mem", "/dev/console",
+              "/dev/kvm",    "/dev/vsock",   "/dev/fuse",        "/dev/vda", "/dev/net"})
             EXPECT_NE(shell(*jail, std::string("test -e ") + secret).exit.code, 0) << secret;
         EXPECT_EQ(shell(*jail, "cut -d: -f1 /etc/passwd").output, "root\ncell\nnobody\n");
         EXPECT_EQ(shell(*jail, "cat /etc/hostname /etc/machine-id; uname -n").output,
@@ -186,7 +207,7 @@ TEST_P(ViewInside, NothingOfTheHostIsNamed) {
     });
 }
 
-TEST_P(ViewInside, InitIsClosed) {
+TEST_P(EveryView, InitIsClosed) {
     in_mode([](const Plan& plan) {
         auto jail = Jail::start(plan).value();
         for (const char* file :

@@ -38,7 +38,8 @@ constexpr std::array kRoutes{
 
 std::string banner_of_jail(const session::Isolation& isolation, const ProfileInForce& profile) {
     std::string text = "Cellblock " + std::string(kVersion) + ": cells run in a jail (isolation level " +
-                       std::string(to_text(isolation.level)) + ", profile " + profile.name +
+                       std::string(to_text(isolation.level)) + ", backend " +
+                       std::string(to_text(isolation.backend)) + ", profile " + profile.name +
                        "): no network, no home directory, limited memory.\n";
     if (!isolation.landlock)
         text += "The isolation is degraded: this host has no Landlock, and the profile does without.\n";
@@ -53,6 +54,7 @@ std::string jail_info(const session::Isolation& isolation, const ProfileInForce&
     std::string notes;
     for (const std::string& note : profile.notes) notes += (notes.empty() ? "" : ", ") + json_string(note);
     return "{\"isolation\": " + json_string(to_text(isolation.level)) +
+           ", \"backend\": " + json_string(to_text(isolation.backend)) +
            ", \"landlock\": " + (isolation.landlock ? "true" : "false") +
            ", \"profile\": " + json_string(profile.name) +
            ", \"profile_digest\": " + json_string(profile.digest) + ", \"notes\": [" + notes + "]}";

@@ -25,17 +25,18 @@ TEST(Routes, RepliesCarryTheNameOfTheirRequest) {
 TEST(KernelInfo, KeepsTheWorkersTextsAndSaysTheLevel) {
     const auto content = kernel_info_content(
         R"({"language_info": {"name": "python", "z": 1, "a": 12345678901234567890123}, "banner": "Python 3\n", "help_links": []})",
-        {jail::Level::full, true}, {"strict", "sha256:00", {}});
+        {jail::Level::full, true, jail::Backend::bwrap}, {"strict", "sha256:00", {}});
     ASSERT_TRUE(content.ok());
     EXPECT_NE(content->find(R"("language_info": {"name": "python", "z": 1, "a": 12345678901234567890123})"),
               std::string::npos);
     const auto parsed = nlohmann::json::parse(*content);
     EXPECT_EQ(parsed["status"], "ok");
     EXPECT_EQ(parsed["implementation"], "cellblock");
-    EXPECT_NE(parsed["banner"].get<std::string>().find("isolation level full, profile strict"),
+    EXPECT_NE(parsed["banner"].get<std::string>().find("isolation level full, backend bwrap, profile strict"),
               std::string::npos);
     EXPECT_EQ(parsed["banner"].get<std::string>().find("degraded"), std::string::npos);
-    EXPECT_EQ(parsed["cellblock"], nlohmann::json::parse(R"({"isolation": "full", "landlock": true,
+    EXPECT_EQ(parsed["cellblock"],
+              nlohmann::json::parse(R"({"isolation": "full", "backend": "bwrap", "landlock": true,
         "profile": "strict", "profile_digest": "sha256:00", "notes": []})"));
 }
 

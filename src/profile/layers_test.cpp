@@ -248,6 +248,15 @@ TEST_F(Layers, NoSettingIsLoosenedByAProjectWhateverItsType) {
     EXPECT_EQ(after.notes.size(), before.lines.size() - static_cast<size_t>(texts));
 }
 
+TEST_F(Layers, AProjectChoosesNoBackendThatProvidesLess) {
+    project("isolation.backend = \"bwrap\"\n");
+    EXPECT_EQ(value("isolation.backend"), "native");
+    EXPECT_EQ(resolved().notes.size(), 1U);
+    argument("isolation.backend", "bwrap");
+    project("isolation.backend = \"native\"\n");
+    EXPECT_EQ(value("isolation.backend"), "native");
+}
+
 TEST_F(Layers, DirectoriesAboveCountAsFarAsTheyAreInTheSameHands) {
     write("home/notes/cellblock.toml", "limits.memory = \"1GiB\"\nlimits.processes = 100\n");
     write("home/cellblock.toml", "limits.cpus = 1\n");

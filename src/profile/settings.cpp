@@ -53,6 +53,8 @@ milliseconds to_duration(double value) {
 
 constexpr std::array<std::string_view, 2> kBackgrounds{"kill", "keep"};
 constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
+// The first provides all that the second does: policy/guarantees.cpp.
+constexpr std::array<std::string_view, 2> kBackends{"native", "bwrap"};
 constexpr std::array<std::string_view, 2> kLandlockUses{"required", "optional"};
 constexpr std::array<std::string_view, 4> kNotebookDirs{"none", "ro", "cow", "rw"};
 // In the order of the enumerations.
@@ -146,12 +148,14 @@ constexpr std::array kSettings{
             Choice{kLevels,
                    [](const LaunchOptions& o) { return jail::to_text(o.level); },
                    [](LaunchOptions& o, const std::string& word) -> Result<void> { o.level = TRY(jail::parse_level(word)); return {}; }}},
+    Setting{"isolation.backend", "--backend", "", "NAME", "who makes the jail: native, which is Cellblock itself, or bwrap, which is bubblewrap and provides less",
+            Choice{kBackends,
+                   [](const LaunchOptions& o) { return jail::to_text(o.backend); },
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.backend = TRY(jail::parse_backend(word)); return {}; }}},
     Setting{"isolation.landlock", "--landlock", "", "USE", "the second lock behind the mounts: required, or optional where the host's kernel has none",
             Choice{kLandlockUses,
                    [](const LaunchOptions& o) { return kLandlockUses.at(o.landlock == jail::LandlockUse::required ? 0 : 1); },
-                   [](LaunchOptions& o, const std::string& word) -> Result<void> {
-                       o.landlock = word == kLandlockUses[0] ? jail::LandlockUse::required : jail::LandlockUse::optional;
-                       return {}; }}},
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.landlock = word == kLandlockUses[0] ? jail::LandlockUse::required : jail::LandlockUse::optional; return {}; }}},
     Setting{"files.notebook_dir", "--notebook-dir", "", "MODE", "what cells may do in the directory where the kernel starts: none, ro (read), cow (write, kept apart until \"cellblock apply\"), rw",
             Choice{kNotebookDirs,
                    [](const LaunchOptions& o) { return session::to_text(o.notebook_dir); },
@@ -164,11 +168,7 @@ constexpr std::array kSettings{
     Setting{"environment.pass", "--env-pass", "", "NAMES", "environment variables of the kernel process that cells get too, e.g. OMP_NUM_THREADS,NO_COLOR, or none",
             Text{"names of environment variables", "fewer", R"(["OMP_NUM_THREADS", "NO_COLOR"])", kNameSeparator,
                  [](const LaunchOptions& o) { return joined(o.passed_variables, kNameSeparator); },
-                 [](LaunchOptions& o, const std::string& text) -> Result<void> {
-                     auto names = separated(text, kNameSeparator);
-                     TRY(session::check_variable_names(names));
-                     o.passed_variables = std::move(names);
-                     return {}; },
+                 [](LaunchOptions& o, const std::string& text) -> Result<void> { auto names = separated(text, kNameSeparator); TRY(session::check_variable_names(names)); o.passed_variables = std::move(names); return {}; },
                  [](LaunchOptions& value, const LaunchOptions& bound) { keep_common(value.passed_variables, bound.passed_variables); }}},
     Setting{"environment.set", "--env-set", "", "VARIABLES", "environment variables that cells get with these values, e.g. 'MODE=test;OMP_NUM_THREADS=2', or none",
             Text{"variables as NAME=value", "fewer", R"(["OMP_NUM_THREADS=2"])", kVariableSeparator,

@@ -137,7 +137,7 @@ Members Audit::kernel_names() const {
 void Audit::kernel_started(std::vector<Degradation> degradations) {
     Entry entry{"kernel_start", kernel_names()};
     entry.members.integer("pid", ::getpid()).append(user_members());
-    entry.members.text("version", kVersion).text("level", config_.level);
+    entry.members.text("version", kVersion).text("level", config_.level).text("backend", config_.backend);
     entry.members.text("python", config_.python).text("environment", config_.environment);
     if (!config_.profile.empty()) entry.members.text("policy", config_.profile);
     entry.members.text("sync", observe::to_text(config_.trail.log.sync));

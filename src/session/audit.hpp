@@ -47,6 +47,7 @@ struct AuditConfig {
     std::string environment;  ///< digest of the Python environment
     std::string profile;      ///< digest of the settings in force; empty when it is not known
     std::string level;
+    std::string backend;
 };
 /// "sha256:…" over the interpreter, its version and the names and versions of the installed packages.
 std::string environment_digest(const PythonEnvironment& python);

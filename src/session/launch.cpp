@@ -204,6 +204,7 @@ Result<AuditConfig> place_audit_log(const LaunchOptions& options, const PythonEn
     TRY(check_hidden(audit.trail.log.directory, plan));
     TRY(check_hidden(audit.trail.log.keys_directory, plan));
     audit.level = jail::to_text(options.level);
+    audit.backend = jail::to_text(options.backend);
     audit.python = python.interpreter;
     audit.environment = environment_digest(python);
     return audit;
@@ -235,6 +236,7 @@ Result<Config> make_config(const LaunchOptions& options) {
     config.how_to_raise = [bounds = options.bounds](std::string_view option) {
         return how_to_raise(bounds, option);
     };
+    config.plan.backend = options.backend;
     config.plan.level = options.level;
     config.plan.limits = options.limits;
     config.plan.limits.soft_memory = {options.limits.memory.count / 100 *

@@ -45,6 +45,7 @@ struct Bound {
 struct LaunchOptions {
     std::string python;  ///< path of the environment's interpreter
     jail::Level level = jail::Level::full;
+    jail::Backend backend = jail::Backend::native;
     jail::LandlockUse landlock = jail::LandlockUse::required;
     jail::Limits limits;
     std::chrono::milliseconds wall_time = kDefaultWallTime;  ///< zero: none

@@ -73,6 +73,7 @@ struct Reply {
 struct Isolation {
     jail::Level level = jail::Level::full;
     bool landlock = true;
+    jail::Backend backend = jail::Backend::native;
 };
 
 /// What the jail uses of what it may use; -1 (pid: 0) where this is not known just now.

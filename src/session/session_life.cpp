@@ -273,23 +273,23 @@ void Session::shut_down(bool restart, std::chrono::milliseconds grace) {
 
 std::vector<Degradation> Session::degradations() {
     std::vector<Degradation> degradations;
-    const auto [level, has_landlock] = isolation();
+    const Isolation isolation = this->isolation();
     const jail::Counters counters = begin_usage(0);
     end_usage(0);
-    if (level == jail::Level::full && peak_of() != PeakOf::cell)
+    if (isolation.level == jail::Level::full && peak_of() != PeakOf::cell)
         degradations.push_back(
             {"memory_peak",
              "the host's kernel cannot restart the peak of a cgroup's memory (version 2 before "
              "Linux 6.12): that of a cell is the highest since the kernel's start"});
-    if (level == jail::Level::full && counters.io_read < 0)
+    if (isolation.level == jail::Level::full && counters.io_read < 0)
         degradations.push_back({"io",
                                 "bytes of block devices are not known: they need cgroup version 2, and there "
                                 "the controller io"});
-    if (level != jail::Level::full)
+    if (isolation.level != jail::Level::full)
         degradations.push_back({"cgroup",
                                 "the settings ask for the isolation level \"namespaced\": memory is sampled, "
                                 "and what the limits refuse is not counted"});
-    if (!has_landlock)
+    if (!isolation.landlock)
         degradations.push_back(
             {"landlock", "the host's kernel has none, and isolation.landlock is \"optional\""});
     return degradations;
@@ -297,8 +297,10 @@ std::vector<Degradation> Session::degradations() {
 
 Isolation Session::isolation() {
     const std::lock_guard lock(jail_mutex_);
-    if (!jail_) return {config_.plan.level, config_.plan.landlock == jail::LandlockUse::required};
-    return {jail_->level(), jail_->has_landlock()};
+    if (!jail_)
+        return {config_.plan.level, config_.plan.landlock == jail::LandlockUse::required,
+                config_.plan.backend};
+    return {jail_->level(), jail_->has_landlock(), jail_->backend()};
 }
 
 }  // namespace cellblock::session

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from backends import DIFFERENCES, backends_of
 from support.host import Canaries
 from support.installation import Installation
 from support.kernel import Kernel
@@ -16,6 +17,19 @@ from support.users import User, can_reach, ordinary_user
 # Small enough that bombs go off quickly, large enough for IPython and a child or two.
 SMALL_LIMITS = ("--memory=256MiB", "--processes=64")
 ANSWER_WITHIN = 10
+
+
+def pytest_generate_tests(metafunc):
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", backends_of(metafunc.module.__name__), scope="session")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        arguments = item.callspec.params if hasattr(item, "callspec") else {}
+        reason = DIFFERENCES.get(item.originalname) if arguments.get("backend") == "bwrap" else None
+        if reason:  # strict: a difference that is none any more has to leave the table
+            item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
 
 
 @pytest.fixture(scope="session", params=["root", "user"])
@@ -68,12 +82,13 @@ def spec_with(reachable_installation: Installation, tmp_path_factory):
 
 
 @pytest.fixture
-def jailed(spec_with, guarded, user):
+def jailed(spec_with, guarded, user, backend):
     """Starts kernels with the given limits; the global promises are checked at the end, for each."""
     started = []
 
     def start(*kernel_args, **options):
-        spec = spec_with(kernel_args or SMALL_LIMITS)
+        chosen = () if backend == "native" else (f"--backend={backend}",)  # native is what kernels do by themselves
+        spec = spec_with((*(kernel_args or SMALL_LIMITS), *chosen))
         identity = user if user is not None and user.uid != os.geteuid() else None
         kernel = Kernel(spec.argv, user=identity, interrupt_mode=spec.interrupt_mode, **options)
         started.append(kernel)

@@ -181,9 +181,10 @@ def test_changes_of_a_name_that_nobody_has_changed_are_an_error(installation, tm
         assert f"Examples:\n  cellblock {command}" in installation.run(command, "--help").stdout
 
 
-def test_doctor_tries_directories_that_cells_write_to_and_names_other_sandboxes(installation):
+def test_doctor_tries_directories_that_cells_write_to_and_bubblewrap_and_names_other_sandboxes(installation):
     probes = {probe["name"]: probe for probe in installation.doctor()["probes"]}
     assert probes["directory that cells may write (cow, rw)"]["status"] == "ok"
-    for name, program in (("bubblewrap", "bwrap"), ("gVisor", "runsc")):
-        assert probes[name]["status"] == "ok"
-        assert (shutil.which(program) or "not installed") in probes[name]["finding"]
+    for level in ("full", "namespaced"):
+        assert "made in" in probes[f"jail by bubblewrap ({level})"]["finding"]
+    assert probes["gVisor"]["status"] == "ok"
+    assert (shutil.which("runsc") or "not installed") in probes["gVisor"]["finding"]

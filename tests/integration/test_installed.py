@@ -15,10 +15,11 @@ def test_a_kernel_runs_from_an_installed_prefix(installation, start_kernel, tmp_
                           text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     installed = Installation(prefix / "bin" / "cellblock", installation.python)
-    assert {path.name for path in prefix.iterdir()} == {"bin", "lib"}
+    assert {path.name for path in prefix.iterdir()} == {"bin", "lib", "libexec"}
     assert not list(prefix.rglob("__pycache__"))
     probes = {probe["name"]: probe for probe in installed.doctor()["probes"]}
     assert str(prefix / "lib" / "cellblock") in probes["installation"]["finding"]
+    assert probes["jail by bubblewrap (namespaced)"]["status"] == "ok", "with the jail-init of this prefix"
     assert "[limits]" in installed.run("profile", "--print", "strict").stdout
     kernel = start_kernel(installed.install(tmp_path / "kernels", "from-prefix"))
     assert str(prefix / "lib/cellblock/cellblock_worker") in kernel.run(

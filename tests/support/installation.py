@@ -63,7 +63,8 @@ class Installation:
         build = self.binary.parent.parent
         (directory / "bin").mkdir()
         shutil.copy2(self.binary, directory / "bin" / self.binary.name)
-        shutil.copytree(build / "lib", directory / "lib")
+        for part in ("lib", "libexec"):
+            shutil.copytree(build / part, directory / part)
         environment = Path(sys.prefix)
         shutil.copytree(environment, directory / "venv", symlinks=True)
         return Installation(directory / "bin" / self.binary.name,

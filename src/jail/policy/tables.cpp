@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 
+#include "jail/policy/guarantees.hpp"
 #include "jail/policy/landlock.hpp"
 #include "jail/policy/limits.hpp"
 #include "jail/policy/mounts.hpp"
@@ -219,6 +220,20 @@ Table process_limits(Level level, const Limits& limits) {
     return table;
 }
 
+Table backends() {
+    Table table{
+        "backends",
+        "What each isolation backend provides",
+        "native is Cellblock itself, bwrap is bubblewrap (isolation.backend). What a kernel asks for and its "
+        "backend does not provide is an error at its start.",
+        {"guarantee", "meaning", "native", "bwrap", "why"},
+        {}};
+    for (const GuaranteeRow& row : guarantees())
+        table.rows.push_back(
+            {row.name, row.meaning, row.native ? "yes" : "no", row.bwrap ? "yes" : "no", row.reason});
+    return table;
+}
+
 Table self_test() {
     Table table{"self-test",
                 "Acts that each new jail tries and must fail at",
@@ -242,7 +257,8 @@ std::vector<Table> tables(Level level, const Limits& limits) {
             memory_requests_table(),
             process_limits(level, limits),
             quotas(),
-            self_test()};
+            self_test(),
+            backends()};
 }
 
 }  // namespace cellblock::jail::policy

@@ -1,0 +1,28 @@
+// A mount view in bubblewrap's words.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "jail/identity.hpp"
+#include "jail/jail.hpp"
+#include "jail/view.hpp"
+
+namespace cellblock::jail {
+
+/// For root's jails: where trees that the jail's user could not reach by their paths are attached before
+/// bubblewrap runs, by their index in View::trees, in a mount namespace of its own.
+inline constexpr const char* kStaging = "/run";
+std::string staged_path(size_t tree);
+
+struct BwrapArguments {
+    std::vector<std::string> options;
+    std::vector<std::string>
+        texts;  ///< contents of generated files: of the descriptors from bwrap_fd::kFirstText on
+};
+
+/// bubblewrap's options for this view: namespaces, ids, mounts. Looks at the host's /proc for what there is
+/// to mask.
+BwrapArguments bwrap_arguments(const Plan& plan, const Identity& identity, const View& view);
+
+}  // namespace cellblock::jail

@@ -1,0 +1,182 @@
+// The backend bwrap: what its plan may ask for, and a bubblewrap that is missing, refuses, talks, hangs or
+// dies.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "base/sys.hpp"
+#include "jail/harness.hpp"
+#include "jail/start.hpp"
+
+namespace cellblock::jail::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using policy::Guarantee;
+
+class Bubblewrap : public JailTest {};
+INSTANTIATE_IN_MODES(Bubblewrap, modes_of(Backend::bwrap));
+
+// Waits for the whole time of a set-up: once is enough.
+std::vector<Mode> one_mode() {
+    return {{"BwrapUserNamespaced", true, Level::namespaced, Backend::bwrap}};
+}
+class HangingBubblewrap : public JailTest {};
+INSTANTIATE_IN_MODES(HangingBubblewrap, one_mode());
+
+TEST(Guarantees, EveryRowIsUniqueAndHasAReason) {
+    std::set<std::string> names;
+    for (const auto& row : policy::guarantees()) {
+        EXPECT_TRUE(names.insert(row.name).second) << row.name << " has two rows";
+        EXPECT_TRUE(row.native) << row.name << ": what nobody provides is no guarantee";
+        EXPECT_GE(std::strlen(row.meaning), 5U) << row.name;
+        EXPECT_GE(std::strlen(row.reason), 5U) << row.name;
+    }
+}
+
+TEST(Guarantees, BackendsAreChosenByNameOnly) {
+    for (const Backend backend : {Backend::native, Backend::bwrap})
+        EXPECT_EQ(parse_backend(to_text(backend)).value(), backend);
+    EXPECT_FALSE(parse_backend("auto"));
+    EXPECT_FALSE(parse_backend(""));
+}
+
+/// A bwrap of ours first on the PATH, as long as this lives.
+class FakeBwrap {
+  public:
+    explicit FakeBwrap(const std::string& script)
+        : directory_(sys::TempDir::create("cellblock-fake-").value()), path_(std::getenv("PATH")) {
+        const std::string program = directory_.path() + "/bwrap";
+        std::ofstream(program) << script;
+        std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
+        std::filesystem::permissions(program, std::filesystem::perms(0755));
+        ::setenv("PATH", (directory_.path() + ":" + path_).c_str(), 1);
+    }
+    ~FakeBwrap() { ::setenv("PATH", path_.c_str(), 1); }
+    FakeBwrap(const FakeBwrap&) = delete;
+    FakeBwrap& operator=(const FakeBwrap&) = delete;
+
+  private:
+    sys::TempDir directory_;
+    std::string path_;
+};
+
+/// The sentence of a start that must fail and leave nothing.
+std::string failure(const Plan& plan) {
+    const Footprint before = footprint();
+    auto jail = Jail::start(plan);
+    EXPECT_FALSE(jail);
+    EXPECT_EQ(footprint(), before);
+    return jail ? "" : jail.error().sentence();
+}
+
+TEST_P(Bubblewrap, SaysWhoHasMadeTheJail) {
+    in_mode([](const Plan& plan) { EXPECT_EQ(Jail::start(plan).value()->backend(), Backend::bwrap); });
+}
+
+TEST_P(Bubblewrap, AWritableDirectoryIsRefusedAndNotMadeReadOnly) {
+    in_mode([](Plan plan) {
+        plan.mounts.push_back({"/usr/share", "/srv/work", Access::copy_on_write});
+        const std::string sentence = failure(plan);
+        EXPECT_NE(sentence.find("provides no writable notebook directory"), std::string::npos) << sentence;
+        EXPECT_NE(sentence.find("--notebook-dir ro"), std::string::npos) << sentence;
+    });
+}
+
+TEST_P(Bubblewrap, MissingIsAnErrorAndNoFallback) {
+    in_mode([](const Plan& plan) {
+        ::setenv("PATH", "/nowhere:relative:", 1);
+        const std::string sentence = failure(plan);
+        EXPECT_NE(sentence.find("find bubblewrap"), std::string::npos) << sentence;
+        EXPECT_NE(sentence.find("Install it"), std::string::npos) << sentence;
+    });
+}
+
+TEST_P(Bubblewrap, ItsOwnWordsAreQuotedWhenItEnds) {
+    in_mode([](const Plan& plan) {
+        const FakeBwrap fake("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n");
+        const std::string sentence = failure(plan);
+        EXPECT_NE(sentence.find("it ended without a jail; it said: bwrap: No permissions"), std::string::npos)
+            << sentence;
+    });
+}
+
+TEST_P(Bubblewrap, RubbishIsCutAndMadePrintable) {
+    in_mode([](const Plan& plan) {
+        const FakeBwrap fake("#!/bin/sh\nhead -c 30000 /dev/urandom\nprintf 'rubbish' >&3\nexit 0\n");
+        const std::string sentence = failure(plan);
+        EXPECT_NE(sentence.find("make the jail with bubblewrap ("), std::string::npos) << sentence;
+        EXPECT_LT(sentence.size(), 4000U);
+        EXPECT_TRUE(std::ranges::all_of(sentence, [](unsigned char c) { return c >= ' ' || c == '\n'; }));
+    });
+}
+
+TEST_P(Bubblewrap, AProgramThatSpeaksToUsIsNoJail) {
+    in_mode([](const Plan& plan) {
+        // A message on the control socket, from the program itself and from its child.
+        const FakeBwrap own("#!/bin/sh\nprintf 'rubbish' >&3\nsleep 60\n");
+        EXPECT_NE(failure(plan).find("make the jail with bubblewrap"), std::string::npos);
+        const FakeBwrap child("#!/bin/sh\n(printf 'rubbish' >&3; sleep 60) &\nsleep 60\n");
+        EXPECT_NE(failure(plan).find("make the jail with bubblewrap"), std::string::npos);
+    });
+}
+
+TEST_P(HangingBubblewrap, AProgramThatHangsIsEndedInTime) {
+    in_mode([](const Plan& plan) {
+        const FakeBwrap fake("#!/bin/sh\nsleep 60 &\nsleep 60\n");
+        const auto begin = std::chrono::steady_clock::now();
+        const std::string sentence = failure(plan);
+        EXPECT_LT(std::chrono::steady_clock::now() - begin, kSetupTimeout + 3s);
+        EXPECT_NE(sentence.find("there is none within 10 s"), std::string::npos) << sentence;
+    });
+}
+
+TEST_P(Bubblewrap, KilledDuringSetUpLeavesNothing) {
+    in_mode([](const Plan& plan) {
+        // What bubblewrap has made by then is left to itself, and is not taken for the jail either.
+        for (const char* moment : {"0", "0.002", "0.004", "0.008", "0.016"}) {
+            const FakeBwrap fake(std::string("#!/bin/sh\n/usr/bin/bwrap \"$@\" &\nsleep ") + moment +
+                                 "\nkill -9 $$\n");
+            const std::string sentence = failure(plan);
+            EXPECT_NE(sentence.find("start the jail: "), std::string::npos) << sentence;
+        }
+    });
+}
+
+TEST_P(Bubblewrap, KillingItEndsTheJail) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        ASSERT_TRUE(jail->spawn(command({"/bin/sleep", "100"})));
+        const pid_t worker = jail->worker_pid();
+        // Our only child.
+        const std::string children =
+            sys::read_file("/proc/self/task/" + std::to_string(::getpid()) + "/children", 4096).value();
+        const auto bubblewrap = static_cast<pid_t>(std::stol(children));
+        ASSERT_EQ(::kill(bubblewrap, SIGKILL), 0);
+        EXPECT_EQ(wait_events(*jail).back().kind, Event::Kind::init_lost);
+        for (int i = 0; i < 200 && ::kill(worker, 0) == 0; ++i) std::this_thread::sleep_for(5ms);
+        EXPECT_NE(::kill(worker, 0), 0) << "it lives on";
+    });
+}
+
+TEST_P(Bubblewrap, KeepsToItselfWhatItsHelpersAre) {
+    in_mode([](const Plan& plan) {
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(
+            shell(*jail, "ls /run; ls /proc/1/fd 2>/dev/null; cat /proc/self/cgroup | grep -c cellblock")
+                .output,
+            "0\n");
+    });
+}
+
+}  // namespace
+}  // namespace cellblock::jail::testing

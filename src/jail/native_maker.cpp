@@ -1,0 +1,86 @@
+// The native backend's parent side: a clone of this process into new namespaces, where run_child() goes on.
+#include <linux/sched.h>
+#include <cstdlib>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/sys.hpp"
+#include "jail/child.hpp"
+#include "jail/init_process.hpp"
+#include "jail/maker.hpp"
+
+namespace cellblock::jail {
+namespace {
+
+/// Fields 48 and 49 of /proc/self/stat, see proc(5): where this process's command line lies.
+Result<std::pair<char*, size_t>> command_line() {
+    const std::string stat = TRY(sys::read_file("/proc/self/stat", 4096));
+    size_t at = stat.rfind(')');
+    for (int field = 2; field < 48 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);
+    if (at == std::string::npos) return Error("read /proc/self/stat: unknown format");
+    char* end = nullptr;
+    const uintptr_t first = std::strtoull(stat.c_str() + at, &end, 10);
+    const uintptr_t last = std::strtoull(end, nullptr, 10);
+    if (first == 0 || last < first) return Error("read /proc/self/stat: no command line");
+    return std::pair{reinterpret_cast<char*>(first), static_cast<size_t>(last - first)};
+}
+
+class NativeMaker final : public Maker {
+  public:
+    explicit NativeMaker(ChildPlan plan) : plan_(std::move(plan)) {}
+
+    // New cgroup namespaces are made later, by the child itself, when it is in its cgroup.
+    uint64_t namespaces() const override {
+        return CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+    }
+
+    void connect(int control_fd, int report_fd) override {
+        plan_.control_fd = control_fd;
+        plan_.report_fd = report_fd;
+        plan_.kept_fds = {control_fd, report_fd};
+        for (const UniqueFd& tree : plan_.view.parent_fds) plan_.kept_fds.push_back(tree.get());
+        std::sort(plan_.kept_fds.begin(), plan_.kept_fds.end());
+    }
+
+    [[noreturn]] void run() override { run_child(plan_); }
+
+    Result<void> introduce(InitProcess& init) override {
+        if (!plan_.identity.root_mode) return {};
+        TRY(parent_step(Step::map_ids, plan_.fault, write_id_maps(init.pid(), plan_.identity)));
+        return init.go();
+    }
+
+    Result<ViewHandles> receive_view(InitProcess& init) override {
+        ViewHandles handles;
+        handles.contexts = TRY(init.receive_descriptors(plan_.view.context_fds.size()));
+        if (!plan_.view.changed_path.empty()) {
+            handles.changed_context = plan_.view.changed_context;
+            auto changes = TRY(init.receive_descriptors(1));
+            handles.changes = std::move(changes.front());
+        }
+        handles.spaces = TRY(init.receive_descriptors(std::size(kSpaces)));
+        return handles;
+    }
+
+  private:
+    ChildPlan plan_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Maker>> make_native(const Plan& plan, const RestrictPlan& restrict,
+                                           const Identity& identity) {
+    ChildPlan child;
+    static_cast<RestrictPlan&>(child) = restrict;
+    child.identity = identity;
+    child.uid_map = id_map_line(identity.inside_uid, identity.host_uid);
+    child.gid_map = id_map_line(identity.inside_gid, identity.host_gid);
+    child.name = plan.name;
+    child.view = TRY(compile_view(plan, identity));
+    std::tie(child.title, child.title_size) = TRY(command_line());
+    return std::unique_ptr<Maker>(new NativeMaker(std::move(child)));
+}
+
+}  // namespace cellblock::jail

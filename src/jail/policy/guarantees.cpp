@@ -1,0 +1,68 @@
+// The table, and what a plan can ask for of it.
+#include "jail/policy/guarantees.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace cellblock::jail::policy {
+namespace {
+
+// clang-format off
+constexpr GuaranteeRow kGuarantees[] = {
+    {Guarantee::namespaces, "namespaces", "no process, network, mount, user or host name of the host's within reach",
+     true, true, "bubblewrap makes the same namespaces"},
+    {Guarantee::hard_limits, "hard limits", "memory, processes and CPU of all that runs are bounded by a cgroup (level full)",
+     true, true, "the kernel process makes the cgroup; bubblewrap runs in it from its start, and counts as one process more"},
+    {Guarantee::system_call_filter, "system call filter", "allowlist; calls that look like an escape are refused and recorded",
+     true, true, "loaded by the same code, in jail-init"},
+    {Guarantee::landlock, "Landlock", "the second lock behind the mounts",
+     true, true, "entered by the same code, in jail-init"},
+    {Guarantee::capabilities, "no capabilities", "none is held, and none can be gained",
+     true, true, "bubblewrap empties all sets; the self-test looks at them"},
+    {Guarantee::masked_processes, "masked /proc", "what belongs to the host in /proc is hidden or read-only",
+     true, true, "bubblewrap is told to mount over it"},
+    {Guarantee::scratch_size, "scratch size", "/tmp, /var/tmp, the home directory and /dev/shm have a size",
+     true, true, "tmpfs with a size"},
+    {Guarantee::scratch_together, "scratch size together", "/tmp, /var/tmp and the home directory share one size",
+     true, false, "bubblewrap makes a tmpfs for each path: each has the size. The memory limit holds for all"},
+    {Guarantee::scratch_files, "scratch files", "the number of files in the scratch space is bounded",
+     true, false, "bubblewrap 0.8 cannot set it. Files cost memory, whose limit holds"},
+    {Guarantee::shown_alone, "host directories by contents", "sockets, FIFOs and locks in a shown directory are not the host's, and nothing mounted below it is shown",
+     true, false, "bubblewrap 0.8 knows no overlays: it binds the directory. A socket of the host's in it can be spoken to by whom its permissions allow"},
+    {Guarantee::namespace_quota, "namespace quotas", "the kernel of Linux itself refuses further namespaces, behind the filter",
+     true, true, "with bubblewrap: user namespaces, which all others need"},
+    {Guarantee::inotify_quota, "inotify quotas", "a jail cannot use up the watches that the user's other programs share",
+     true, false, "the sysctls take a capability in the jail's user namespace, which bubblewrap leaves nobody"},
+    {Guarantee::own_devices, "only listed devices", "/dev has what the policy lists and nothing else",
+     true, false, "bubblewrap's /dev has tty and core besides: a terminal there is none, and /proc/kcore is masked"},
+    {Guarantee::writable_directory, "writable notebook directory", "--notebook-dir cow and rw",
+     true, false, "bubblewrap 0.8 knows no overlays"},
+    {Guarantee::ends_with_kernel, "ends with the kernel", "however the kernel process ends, so does everything inside",
+     true, true, "jail-init follows its control socket, and bubblewrap's end, too"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const GuaranteeRow> guarantees() {
+    return kGuarantees;
+}
+
+bool provides(Backend backend, Guarantee guarantee) {
+    const auto* const row = std::ranges::find(kGuarantees, guarantee, &GuaranteeRow::guarantee);
+    CHECK(row != std::end(kGuarantees));
+    return backend == Backend::native ? row->native : row->bwrap;
+}
+
+Result<void> check_provided(const Plan& plan) {
+    const auto writable = std::ranges::find(plan.mounts, Access::copy_on_write,
+                                            [](const Mount& mount) { return mount.access; });
+    if (writable != plan.mounts.end() && !provides(plan.backend, Guarantee::writable_directory))
+        return std::move(Error("let cells change " + writable->source + ": the isolation backend " +
+                               std::string(to_text(plan.backend)) +
+                               " provides no writable notebook directory"))
+            .with_remedy("Choose --notebook-dir ro or none, or the backend native.");
+    return {};
+}
+
+}  // namespace cellblock::jail::policy
