@@ -109,6 +109,7 @@ class State {
 
     /// As far as it tightens. What it does not is noted: somebody believes that it holds.
     void tighten_by(const Entry& entry) {
+        if (!entry.setting->strangers_may_tighten) return note_what_is_not_theirs(entry);
         const auto [wanted, before, after] = meet(entry);
         if (after != before) bound(*entry.setting, entry.place, entry.place);
         if (after != wanted)
@@ -147,6 +148,17 @@ class State {
 
   private:
     static size_t place(const Setting& setting) { return static_cast<size_t>(&setting - settings().data()); }
+
+    void note_what_is_not_theirs(const Entry& entry) {
+        LaunchOptions other;
+        apply(*entry.setting, entry.text, other).value();  // has been checked
+        const std::string wanted = value_of(*entry.setting, other);
+        const std::string holds = value_of(*entry.setting, options_);
+        if (wanted != holds)
+            notes_.push_back(entry.place + ": " + std::string(entry.setting->key) + " = " + wanted +
+                             " is not obeyed: that is not for projects and notebooks to say, and " + holds +
+                             " holds here (from " + origins_[place(*entry.setting)] + ")");
+    }
 
     struct Meeting {
         std::string other;

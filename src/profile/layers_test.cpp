@@ -257,6 +257,23 @@ TEST_F(Layers, AProjectChoosesNoBackendThatProvidesLess) {
     EXPECT_EQ(value("isolation.backend"), "native");
 }
 
+TEST_F(Layers, WhatIsRecordedIsNotForStrangersToSay) {
+    for (const std::string before : {"none", "default", "/var/log/cells"}) {
+        argument("audit.path", before);
+        for (const std::string asked : {"none", "default", "/tmp/elsewhere"}) {
+            project("audit.path = \"" + asked + "\"\naudit.code = \"full\"\n");
+            EXPECT_EQ(value("audit.path"), before) << asked;
+            EXPECT_EQ(value("audit.code"), "hash");
+            EXPECT_EQ(resolved().notes.size(), asked == before ? 1U : 2U);
+        }
+        notebook(R"({"audit": {"path": "none"}})");
+        EXPECT_EQ(value("audit.path"), before);
+        places_.notebook.clear();
+    }
+    system("[ceiling]\naudit.path = \"/var/log/all\"\n");
+    EXPECT_EQ(value("audit.path"), "/var/log/all");
+}
+
 TEST_F(Layers, DirectoriesAboveCountAsFarAsTheyAreInTheSameHands) {
     write("home/notes/cellblock.toml", "limits.memory = \"1GiB\"\nlimits.processes = 100\n");
     write("home/cellblock.toml", "limits.cpus = 1\n");

@@ -180,10 +180,11 @@ constexpr std::array kSettings{
                      return {}; },
                  [](LaunchOptions& value, const LaunchOptions& bound) { keep_common(value.set_variables, bound.set_variables); }}},
     Setting{"audit.path", "--audit", "", "DIRECTORY", "where an audit log of what runs is written: a directory, default for the user's own, or none",
-            Text{"an absolute path, default or none", "no other than the one that is set", R"("default")", 0,
+            Text{"an absolute path, default or none", "the ceiling's", R"("default")", 0,
                  [](const LaunchOptions& o) { return o.audit.path.empty() ? std::string(kNone) : o.audit.path; },
                  [](LaunchOptions& o, const std::string& text) -> Result<void> { o.audit.path = TRY(session::parse_audit_path(text)); return {}; },
-                 [](LaunchOptions& value, const LaunchOptions& bound) { value.audit.path = bound.audit.path; }}},
+                 [](LaunchOptions& value, const LaunchOptions& bound) { value.audit.path = bound.audit.path; }},
+            false},
     Setting{"audit.on_error", "--audit-on-error", "", "WORD", "what happens to cells while the log cannot be written: they stop, or they continue",
             Choice{kAuditOnError,
                    [](const LaunchOptions& o) { return kAuditOnError.at(size_t(o.audit.on_error)); },
@@ -195,7 +196,8 @@ constexpr std::array kSettings{
     Setting{"audit.code", "--audit-code", "", "WORD", "what the log says of a cell's code: full, or only its hash",
             Choice{kAuditCode,
                    [](const LaunchOptions& o) { return kAuditCode.at(size_t(o.audit.code)); },
-                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.audit.code = word == kAuditCode[0] ? session::RecordedCode::full : session::RecordedCode::hash; return {}; }}},
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.audit.code = word == kAuditCode[0] ? session::RecordedCode::full : session::RecordedCode::hash; return {}; }},
+            false},
 };
 
 struct Scale {
@@ -378,6 +380,8 @@ std::string expected(const Setting& setting) {
 }
 
 std::string tighter(const Setting& setting) {
+    const std::string_view who =
+        setting.strangers_may_tighten ? "" : "; not for projects and notebooks to say";
     return std::visit(Overloaded{[](const Number&) { return std::string("less"); },
                                  [](const Choice& choice) {
                                      std::string text;
@@ -386,7 +390,8 @@ std::string tighter(const Setting& setting) {
                                      return text;
                                  },
                                  [](const Text& other) { return std::string(other.tighter); }},
-                      setting.type);
+                      setting.type) +
+           std::string(who);
 }
 
 std::string example(const Setting& setting) {

@@ -67,6 +67,8 @@ struct Setting {
     std::string_view value;  ///< how help names the value: "SIZE"
     std::string_view meaning;
     std::variant<Number, Choice, Text> type;
+    /// Whether projects and notebooks have a say; else only the system's ceiling binds the user.
+    bool strangers_may_tighten = true;
 };
 
 /// All rows, in the order in which they are shown. Keys of one section lie together.
