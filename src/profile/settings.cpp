@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
-#include <limits>
 #include <set>
 
 #include "base/printable.hpp"
+#include "profile/numbers.hpp"
 #include "session/environment.hpp"
 
 namespace cellblock::profile {
@@ -18,15 +17,6 @@ using session::LaunchOptions;
 using std::chrono::milliseconds;
 using Unit = Number::Unit;
 
-constexpr double kNoLimit = std::numeric_limits<double>::infinity();
-
-constexpr double bytes(Bytes size) {
-    return static_cast<double>(size.count);
-}
-constexpr double ms(milliseconds duration) {
-    return static_cast<double>(duration.count());
-}
-
 // Less than IPython itself needs would only produce kernels that die at their start.
 constexpr double kLeastMemory = bytes(64_MiB);
 constexpr double kLeastSpace = bytes(1_MiB);  // in files, and of output
@@ -35,15 +25,7 @@ constexpr double kLeastProcesses = 8;
 constexpr double kMostProcesses = 1 << 22;  // pid_max of Linux
 constexpr double kLeastCpus = 0.01;
 constexpr double kMostCpus = 4096;
-constexpr milliseconds kLongest = std::chrono::hours(24 * 365);
 
-// LaunchOptions says "no limit" with zero.
-double or_no_limit(double value) {
-    return value == 0 ? kNoLimit : value;
-}
-double or_zero(double value) {
-    return std::isinf(value) ? 0 : value;
-}
 Bytes to_bytes(double value) {
     return Bytes{static_cast<uint64_t>(or_zero(value))};
 }
@@ -68,10 +50,14 @@ constexpr char kNameSeparator = ',';
 // Values have commas, as in OMP_PLACES={0,1}.
 constexpr char kVariableSeparator = ';';
 
-std::string joined(const std::vector<std::string>& items, char separator) {
+std::string joined(const auto& items, std::string_view separator) {
     std::string text;
-    for (const std::string& item : items) text += (text.empty() ? "" : std::string(1, separator)) + item;
-    return text.empty() ? std::string(kNone) : text;
+    for (const std::string_view item : items) text.append(text.empty() ? "" : separator).append(item);
+    return text;
+}
+
+std::string list_text(const std::vector<std::string>& items, char separator) {
+    return items.empty() ? std::string(kNone) : joined(items, {&separator, 1});
 }
 
 /// Sorted, and each once: the order says nothing, so that it must not make a difference either.
@@ -167,12 +153,12 @@ constexpr std::array kSettings{
                  [](LaunchOptions& value, const LaunchOptions& bound) { if (value.ipython_profile != bound.ipython_profile) value.ipython_profile.clear(); }}},
     Setting{"environment.pass", "--env-pass", "", "NAMES", "environment variables of the kernel process that cells get too, e.g. OMP_NUM_THREADS,NO_COLOR, or none",
             Text{"names of environment variables", "fewer", R"(["OMP_NUM_THREADS", "NO_COLOR"])", kNameSeparator,
-                 [](const LaunchOptions& o) { return joined(o.passed_variables, kNameSeparator); },
+                 [](const LaunchOptions& o) { return list_text(o.passed_variables, kNameSeparator); },
                  [](LaunchOptions& o, const std::string& text) -> Result<void> { auto names = separated(text, kNameSeparator); TRY(session::check_variable_names(names)); o.passed_variables = std::move(names); return {}; },
                  [](LaunchOptions& value, const LaunchOptions& bound) { keep_common(value.passed_variables, bound.passed_variables); }}},
     Setting{"environment.set", "--env-set", "", "VARIABLES", "environment variables that cells get with these values, e.g. 'MODE=test;OMP_NUM_THREADS=2', or none",
             Text{"variables as NAME=value", "fewer", R"(["OMP_NUM_THREADS=2"])", kVariableSeparator,
-                 [](const LaunchOptions& o) { return joined(o.set_variables, kVariableSeparator); },
+                 [](const LaunchOptions& o) { return list_text(o.set_variables, kVariableSeparator); },
                  [](LaunchOptions& o, const std::string& text) -> Result<void> {
                      auto variables = separated(text, kVariableSeparator);
                      TRY(session::check_variables(variables));
@@ -200,13 +186,6 @@ constexpr std::array kSettings{
             false},
 };
 
-struct Scale {
-    std::string_view name;
-    double factor;
-};
-constexpr std::array kDurations{Scale{"ms", 1}, Scale{"s", 1000}, Scale{"m", 60'000}, Scale{"h", 3'600'000}};
-constexpr std::array kSizes{Scale{"B", 1}, Scale{"KiB", 1024.0}, Scale{"MiB", 1048576.0},
-                            Scale{"GiB", 1073741824.0}, Scale{"TiB", 1099511627776.0}};
 // clang-format on
 
 template <class... F>
@@ -216,95 +195,8 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-/// The largest unit in which it is a whole number: exact, and the same for every spelling of one value.
-std::string scaled(double value, std::span<const Scale> scales) {
-    const Scale* best = &scales.front();
-    for (const Scale& scale : scales)
-        if (value >= scale.factor && std::fmod(value, scale.factor) == 0) best = &scale;
-    return std::to_string(static_cast<int64_t>(value / best->factor)) + std::string(best->name);
-}
-
-std::string written(const Number& number, double value) {
-    if (std::isinf(value)) return std::string(number.unlimited);
-    switch (number.unit) {
-        case Unit::size:
-            return scaled(value, kSizes);
-        case Unit::duration:
-            return scaled(value, kDurations);
-        case Unit::count:
-            return std::to_string(static_cast<int64_t>(value));
-        case Unit::percent:
-            return std::to_string(static_cast<int64_t>(value)) + "%";
-        case Unit::cores: {
-            char text[32];
-            const auto [end, error] = std::to_chars(std::begin(text), std::end(text), value);
-            CHECK(error == std::errc{});
-            return {std::begin(text), end};
-        }
-    }
-    UNREACHABLE();
-}
-
-Result<double> read_plain(const std::string& text) {
-    double number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-    if (error != std::errc{} || rest != end) return Error(in_quotes(text) + " is not a number");
-    return number;
-}
-
-Result<double> read_whole(const std::string& text) {
-    const double value = TRY(read_plain(text));
-    if (value != std::floor(value)) return Error(in_quotes(text) + " is not a whole number");
-    return value;
-}
-
-Result<double> read_number(const Number& number, const std::string& text) {
-    switch (number.unit) {
-        case Unit::size:
-            return bytes(TRY(parse_bytes(text)));
-        case Unit::duration: {
-            const milliseconds duration = TRY(parse_duration(text));
-            return or_no_limit(ms(duration));
-        }
-        case Unit::count:
-            return read_whole(text);
-        case Unit::cores:
-            return read_plain(text);
-        case Unit::percent:
-            if (!text.ends_with('%')) return Error(in_quotes(text) + " is not a percentage");
-            return read_whole(text.substr(0, text.size() - 1));
-    }
-    UNREACHABLE();
-}
-
-std::string_view unit_text(Unit unit) {
-    switch (unit) {
-        case Unit::size:
-            return "a size";
-        case Unit::duration:
-            return "a duration";
-        case Unit::count:
-            return "a whole number";
-        case Unit::cores:
-            return "a number of cores";
-        case Unit::percent:
-            return "a percentage";
-    }
-    UNREACHABLE();
-}
-
-std::string range_text(const Number& number) {
-    std::string text = std::string(unit_text(number.unit)) + " from " + written(number, number.least) +
-                       " to " + written(number, number.most);
-    if (!number.unlimited.empty()) text += ", or " + std::string(number.unlimited);
-    return text;
-}
-
 std::string one_of(const Choice& choice) {
-    std::string text;
-    for (const std::string_view word : choice.words) text += (text.empty() ? "" : ", ") + std::string(word);
-    return "one of " + text;
+    return "one of " + joined(choice.words, ", ");
 }
 
 Result<void> apply_number(const Number& number, const std::string& text, LaunchOptions& options) {
@@ -380,18 +272,12 @@ std::string expected(const Setting& setting) {
 }
 
 std::string tighter(const Setting& setting) {
-    const std::string_view who =
-        setting.strangers_may_tighten ? "" : "; not for projects and notebooks to say";
+    const char* const who = setting.strangers_may_tighten ? "" : "; not for projects and notebooks to say";
     return std::visit(Overloaded{[](const Number&) { return std::string("less"); },
-                                 [](const Choice& choice) {
-                                     std::string text;
-                                     for (const std::string_view word : choice.words)
-                                         text += (text.empty() ? "" : " before ") + std::string(word);
-                                     return text;
-                                 },
+                                 [](const Choice& choice) { return joined(choice.words, " before "); },
                                  [](const Text& other) { return std::string(other.tighter); }},
                       setting.type) +
-           std::string(who);
+           who;
 }
 
 std::string example(const Setting& setting) {
@@ -400,26 +286,6 @@ std::string example(const Setting& setting) {
     const auto* number = std::get_if<Number>(&setting.type);
     const bool bare = number && is_bare(number->unit) && value != number->unlimited;
     return bare ? value : "\"" + value + "\"";
-}
-
-Result<milliseconds> parse_duration(std::string_view text) {
-    if (text == "none") return milliseconds::zero();
-    double number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-    const std::string_view unit_name(rest, static_cast<size_t>(end - rest));
-    for (const Scale& scale : kDurations) {
-        const double total = number * scale.factor;
-        // Not zero: that would silently mean "no limit".
-        if (error == std::errc{} && scale.name == unit_name && total >= 1 && total <= ms(kLongest))
-            return milliseconds(std::llround(total));
-    }
-    return Error("read the duration " + in_quotes(text) + ": a positive number and a unit are expected")
-        .with_remedy("Write for example 500ms, 60s, 5m or 2h; \"none\" means no limit.");
-}
-
-std::string to_text(milliseconds duration) {
-    return duration == milliseconds::zero() ? "none" : scaled(ms(duration), kDurations);
 }
 
 }  // namespace cellblock::profile
