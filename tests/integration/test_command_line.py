@@ -2,6 +2,7 @@
 wrong: one sentence, an exit status, nothing started, nothing left."""
 
 import json
+import re
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ def one_sentence(done, status):
     """What a failed command said. Tracebacks and empty answers are no sentences."""
     assert done.returncode == status, done
     lines = done.stderr.strip().splitlines()
-    assert 1 <= len(lines) <= 2 and lines[0].startswith("cellblock"), done.stderr
+    assert 1 <= len(lines) <= 2 and re.match(r"cellblock|\[E [-:. 0-9]+ cellblock\] ", lines[0]), done.stderr
     return done.stderr
 
 
