@@ -2,8 +2,8 @@
 wrong: one sentence, an exit status, nothing started, nothing left."""
 
 import json
-import re
 import os
+import re
 import shutil
 import subprocess
 import sys
