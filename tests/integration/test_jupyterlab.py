@@ -1,6 +1,8 @@
 """JupyterLab in a browser: the launcher, cells, a figure, interrupt, restart, limits. Pictures stay in
 build/artifacts for people to look at."""
 
+import re
+
 import nbformat
 import pytest
 from playwright.sync_api import expect
@@ -224,3 +226,15 @@ def test_the_debugger_stops_at_a_breakpoint_set_in_the_gutter(notebook, artifact
                     '[data-jp-item-name="continue"] jp-button').first.click()
     expect(cell.locator(".jp-OutputArea").first).to_contain_text("rides: 260")
     notebook.wait_until_idle()
+
+
+def test_the_panel_of_kernel_usage_shows_the_jail(notebook, kernel_name):
+    """That of jupyter-resource-usage. What it shows of a sandboxed kernel comes from the jail's cgroup."""
+    notebook.page.get_by_role("tab", name="Kernel Usage").or_(
+        notebook.page.locator('.lm-TabBar-tab[title="Kernel Usage"]')).first.click()
+    panel = notebook.page.locator(".jp-KernelUsage-view")
+    notebook.run("held = bytearray(b'x') * (300 << 20)")
+    expect(panel).to_contain_text(re.compile(r"Memory: [3-9]\d\d\.\d\d MB"))
+    if kernel_name == "cellblock":
+        expect(panel).to_contain_text("Kernel Host: cellblock")
+        expect(panel).to_contain_text("Total: 2.00 GB")
