@@ -1,5 +1,4 @@
-// OpenSSL's EVP interface: the algorithm is fetched once for each object, which is most of the cost of small
-// hashes.
+// OpenSSL's EVP interface: the algorithm is fetched once, because that is most of the cost of small hashes.
 #include "observe/hash.hpp"
 
 #include <openssl/evp.h>
@@ -33,17 +32,18 @@ bool from_hex(std::string_view text, std::span<unsigned char> out) {
 }
 
 struct Sha256::State {
-    EVP_MD* algorithm = ::EVP_MD_fetch(nullptr, "SHA256", nullptr);
     EVP_MD_CTX* context = ::EVP_MD_CTX_new();
     bool begun = false;
 
     State() {
         // Without memory or without the default provider nothing of ours works.
-        CHECK(algorithm != nullptr && context != nullptr);
+        CHECK(algorithm() != nullptr && context != nullptr);
     }
-    ~State() {
-        ::EVP_MD_CTX_free(context);
-        ::EVP_MD_free(algorithm);
+    ~State() { ::EVP_MD_CTX_free(context); }
+    /// Never freed: threads may hash until the process ends.
+    static const EVP_MD* algorithm() {
+        static const EVP_MD* const fetched = ::EVP_MD_fetch(nullptr, "SHA256", nullptr);
+        return fetched;
     }
     State(const State&) = delete;
     State& operator=(const State&) = delete;
@@ -56,7 +56,7 @@ Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::add(std::string_view bytes) {
     if (!state_->begun) {
-        CHECK(::EVP_DigestInit_ex(state_->context, state_->algorithm, nullptr) == 1);
+        CHECK(::EVP_DigestInit_ex(state_->context, State::algorithm(), nullptr) == 1);
         state_->begun = true;
     }
     CHECK(::EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1);

@@ -228,6 +228,16 @@ bool Outputs::add_stream(std::string_view content) {
 void Outputs::add_text(std::string_view text) {
     Run& run = *run_;
     run.plain.add(text);
+    // Most text has nothing to obey: whole lines go on as they are, in one piece.
+    if (!run.line_has_control && text.find_first_of("\b\r") == std::string_view::npos) {
+        if (const size_t whole = text.rfind('\n') + 1; whole > 0) {
+            run.obeyed.add(run.line);
+            run.obeyed.add(text.substr(0, whole));
+            run.line.clear();
+            run.is_long = false;
+            text.remove_prefix(whole);
+        }
+    }
     while (!text.empty()) {
         const size_t feed = text.find('\n');
         const std::string_view part = text.substr(0, feed);

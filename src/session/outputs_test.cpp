@@ -7,6 +7,8 @@
 #include <initializer_list>
 #include <utility>
 
+#include "base/json_text.hpp"
+
 namespace cellblock::session {
 namespace {
 
@@ -137,6 +139,26 @@ TEST(Outputs, HaveASecondHashWhereTextGoesBack) {
     const Outputs pieces =
         shown({{"stream", text("stdout", R"("10%")")}, {"stream", text("stdout", R"("\r20%")")}});
     EXPECT_EQ(observe::to_hex(*pieces.hashes().obeyed), as_saved(R"("20%")"));
+}
+
+TEST(Outputs, AreTheSameWhereverTextIsSplit) {
+    const std::string whole = "ab\ncd\rX\nef\ngh\nij\b\bk\nlm";
+    const auto pieces = [](std::initializer_list<std::string> parts) {
+        Outputs outputs;
+        Displays displays;
+        for (const std::string& part : parts)
+            outputs.add("stream", text("stdout", json_string(part)), displays);
+        return outputs.hashes();
+    };
+    const auto expected = pieces({whole});
+    ASSERT_TRUE(expected.obeyed);
+    for (size_t first = 0; first <= whole.size(); ++first)
+        for (size_t second = first; second <= whole.size(); ++second) {
+            const auto hashes =
+                pieces({whole.substr(0, first), whole.substr(first, second - first), whole.substr(second)});
+            EXPECT_EQ(hashes.plain, expected.plain) << first << ", " << second;
+            EXPECT_EQ(hashes.obeyed, expected.obeyed) << first << ", " << second;
+        }
 }
 
 TEST(Outputs, SayWhyTheyCannotBeCompared) {
