@@ -17,7 +17,7 @@ if [ -z "$mirror" ]; then
 fi
 
 packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,passwd,login,procps,util-linux,iproute2,kmod
-packages+=,busybox-static,python3,libxeus6,libzmq5,libssl3
+packages+=,busybox-static,bubblewrap,python3,libxeus6,libzmq5,libssl3
 if ! mmdebstrap --variant=minbase --include="$packages" \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \

@@ -19,9 +19,12 @@ def make_bundle(directory):
     release = ROOT / "build" / "release"
     (checkout / "build" / "release" / "bin").mkdir(parents=True)
     shutil.copy2(release / "bin" / "cellblock", checkout / "build" / "release" / "bin")
-    shutil.copytree(release / "lib", checkout / "build" / "release" / "lib")
+    for part in ("lib", "libexec"):
+        shutil.copytree(release / part, checkout / "build" / "release" / part)
+    dev = ROOT / "build" / "dev"
     (checkout / "build" / "dev" / "bin").mkdir(parents=True)
-    shutil.copy2(ROOT / "build" / "dev" / "bin" / "jail_test", checkout / "build" / "dev" / "bin")
+    shutil.copy2(dev / "bin" / "jail_test", checkout / "build" / "dev" / "bin")
+    shutil.copytree(dev / "libexec", checkout / "build" / "dev" / "libexec")
     shutil.copytree(ROOT / "tests", checkout / "tests",
                     ignore=shutil.ignore_patterns("__pycache__", "corpus", "node", ".pytest_cache", "differential"))
     make_environment(checkout / ".venv")

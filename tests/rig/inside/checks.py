@@ -99,6 +99,27 @@ class TestFull:
         assert cell.result == "(-1, 1, -1, 1)", cell
 
 
+    def test_bubblewrap_makes_a_jail_with_the_same_limits(self, start):
+        kernel = start("--backend=bwrap", *SMALL)
+        cell = kernel.run("hoard = []\nwhile True: hoard.append(bytearray(b'x') * (8 << 20))", timeout=ANSWER_SECONDS)
+        assert cell.ename in ("MemoryLimitExceeded", "MemoryError"), cell
+        assert kernel.run("6 * 7", timeout=ANSWER_SECONDS).result == "42"
+        kernel.shutdown()
+        assert kernel.leftovers() == []
+
+    def test_what_a_cell_used_is_the_cgroups_word(self, start, tmp_path):
+        kernel = start(f"--audit={tmp_path / 'audit'}")
+        cell = kernel.run("import os\npid = os.fork()\nif pid == 0:\n    block = bytearray(b'x') * (100 << 20); os._exit(0)\n"
+                          "os.waitpid(pid, 0)\nNone", timeout=ANSWER_SECONDS)
+        told = cell.reply["metadata"]["cellblock"]
+        assert told["memory_peak"] > 100 << 20 and told["cpu_us"] > 0, told
+        # Since Linux 6.12 a peak can be restarted.
+        restarted = tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 12)
+        assert told["memory_peak_of"] == ("cell" if restarted else "session"), told
+        if os.geteuid() == 0:  # systemd does not hand the controller of I/O to users.
+            assert told["io_read_bytes"] >= 0 and told["io_write_bytes"] >= 0, told
+
+
 class TestNoUserNamespaces:
     def test_the_kernel_says_what_to_do(self, installation, tmp_path):
         assert "max_user_namespaces" in refusal(installation, tmp_path)
