@@ -3,9 +3,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <sstream>
 #include <string_view>
 
+#include "base/sys.hpp"
 #include "jail/bwrap_hand_over.hpp"
 #include "jail/policy/mounts.hpp"
 
@@ -14,11 +17,12 @@ namespace {
 
 // Room for nothing: what stands in for a hidden directory is empty.
 constexpr const char* kEmptySize = "4096";
+constexpr size_t kMaxMountInfo = size_t{4} << 20U;
 
 class Writer {
   public:
-    Writer(const Plan& plan, const Identity& identity, const View& view)
-        : plan_(plan), identity_(identity), view_(view) {}
+    Writer(const Plan& plan, const Identity& identity, const View& view, std::vector<std::string> mounts)
+        : plan_(plan), identity_(identity), view_(view), mounts_(std::move(mounts)) {}
 
     BwrapArguments write() {
         add({"--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1"});
@@ -75,6 +79,11 @@ class Writer {
         show(step);
     }
 
+    void hide(const std::string& path, bool is_directory) {
+        if (!is_directory) return add({"--dev-bind", "/dev/null", path});
+        add({"--perms", "0555", "--size", kEmptySize, "--tmpfs", path, "--remount-ro", path});
+    }
+
     void add_tmpfs(mode_t mode, const std::string& size, const std::string& path) {
         add({"--perms", octal(mode), "--size", size, "--tmpfs", path});
     }
@@ -85,21 +94,25 @@ class Writer {
         add({"--ro-bind", tree.fd >= 0 ? staged_path(index) : tree.source, step.path});
     }
 
-    // The new /proc has the same files as the host's.
+    // The new /proc has the same files as the host's. bubblewrap binds from the latter, with what is mounted
+    // there.
     void mask(const policy::MaskRow& row) {
         struct stat info {};
         if (::stat(row.path, &info) != 0) return;
-        if (row.mask == policy::Mask::read_only)
+        if (row.mask == policy::Mask::read_only) {
             add({"--ro-bind", row.path, row.path});
-        else if (S_ISDIR(info.st_mode))
-            add({"--perms", "0555", "--size", kEmptySize, "--tmpfs", row.path, "--remount-ro", row.path});
-        else
-            add({"--dev-bind", "/dev/null", row.path});
+            for (const std::string& mount : mounts_)
+                if (mount.starts_with(std::string(row.path) + "/") && ::stat(mount.c_str(), &info) == 0)
+                    hide(mount, S_ISDIR(info.st_mode));
+        } else {
+            hide(row.path, S_ISDIR(info.st_mode));
+        }
     }
 
     const Plan& plan_;
     const Identity& identity_;
     const View& view_;
+    const std::vector<std::string> mounts_;  ///< of the host below /proc
     BwrapArguments written_;
 };
 
@@ -109,8 +122,24 @@ std::string staged_path(size_t tree) {
     return std::string(kStaging) + "/" + std::to_string(tree);
 }
 
-BwrapArguments bwrap_arguments(const Plan& plan, const Identity& identity, const View& view) {
-    return Writer(plan, identity, view).write();
+Result<BwrapArguments> bwrap_arguments(const Plan& plan, const Identity& identity, const View& view) {
+    return Writer(plan, identity, view,
+                  mounts_below_proc(TRY(sys::read_file("/proc/self/mountinfo", kMaxMountInfo))))
+        .write();
+}
+
+std::vector<std::string> mounts_below_proc(const std::string& mount_info) {
+    std::vector<std::string> found;
+    std::istringstream lines(mount_info);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string point;
+        for (int field = 0; field < 5; ++field) words >> point;
+        // In the order of mounting; one on top of another counts once. Escaped names are none of Linux's own.
+        if (point.starts_with("/proc/") && std::ranges::find(found, point) == found.end())
+            found.push_back(std::move(point));
+    }
+    return found;
 }
 
 }  // namespace cellblock::jail

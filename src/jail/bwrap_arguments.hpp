@@ -22,7 +22,9 @@ struct BwrapArguments {
 };
 
 /// bubblewrap's options for this view: namespaces, ids, mounts. Looks at the host's /proc for what there is
-/// to mask.
-BwrapArguments bwrap_arguments(const Plan& plan, const Identity& identity, const View& view);
+/// to mask, and what is mounted there.
+Result<BwrapArguments> bwrap_arguments(const Plan& plan, const Identity& identity, const View& view);
+/// The mount points below /proc, of the text of /proc/PID/mountinfo (proc(5)).
+std::vector<std::string> mounts_below_proc(const std::string& mount_info);
 
 }  // namespace cellblock::jail

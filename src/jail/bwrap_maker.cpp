@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <sstream>
 
 #include "base/printable.hpp"
 #include "base/sys.hpp"
@@ -19,6 +18,7 @@
 #include "jail/init.hpp"
 #include "jail/init_process.hpp"
 #include "jail/maker.hpp"
+#include "jail/system_program.hpp"
 
 namespace cellblock::jail {
 namespace {
@@ -30,17 +30,13 @@ constexpr int kParking = 128;
 // Between the end of what it was to start and its own.
 constexpr std::chrono::milliseconds kEndGrace{500};
 
-Result<std::string> find_bwrap() {
-    const char* path = std::getenv("PATH");
-    std::istringstream directories(path ? path : "");
-    for (std::string directory; std::getline(directories, directory, ':');) {
-        std::string candidate = directory + "/bwrap";
-        // Not relative to wherever the kernel was started: cells may have written there.
-        if (directory.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-    }
-    return std::move(
-               Error("find bubblewrap, which the isolation backend bwrap needs: no directory of PATH has a "
-                     "program 'bwrap'"))
+Result<std::string> find_bwrap(const Plan& plan) {
+    if (!plan.bubblewrap.empty()) return plan.bubblewrap;
+    auto found = find_system_program("bwrap");
+    if (found) return found;
+    return std::move(found)
+        .error()
+        .context("find bubblewrap, which the isolation backend bwrap needs")
         .with_remedy("Install it (the package is called bubblewrap), or choose the backend native.");
 }
 
@@ -81,10 +77,12 @@ struct Launch {
     std::vector<std::string> staged;  ///< for each tree: where it goes; empty: it is shown by its own path
     int control_fd = -1;
     int report_fd = -1;
+    std::vector<int> kept_fds;  ///< sorted; everything else above 2 is closed first
     Fault fault;
 };
 
 int close_descriptors(Launch& launch, const char*& detail) {
+    if (const int e = raw::close_all_but(launch.kept_fds.data(), launch.kept_fds.size()); e < 0) return e;
     detail = "leave the process group";
     if (const long e = raw::call(SYS_setsid); e < 0) return static_cast<int>(e);
     uint64_t no_signals = 0;
@@ -183,6 +181,10 @@ class BwrapMaker final : public Maker {
         launch_.report_fd = report_fd;
         launch_.descriptors = {control_fd, report_fd};
         for (const UniqueFd& fd : given_) launch_.descriptors.push_back(fd.get());
+        launch_.kept_fds = launch_.descriptors;
+        launch_.kept_fds.push_back(launch_.said_fd);
+        for (const UniqueFd& tree : launch_.view.parent_fds) launch_.kept_fds.push_back(tree.get());
+        std::sort(launch_.kept_fds.begin(), launch_.kept_fds.end());
     }
 
     [[noreturn]] void run() override {
@@ -258,7 +260,7 @@ std::string joined(const std::vector<std::string>& options) {
 Result<std::unique_ptr<Maker>> make_bwrap(const Plan& plan, const RestrictPlan& restrict,
                                           const Identity& identity) {
     Launch launch;
-    launch.program = TRY(find_bwrap());
+    launch.program = TRY(find_bwrap(plan));
     launch.identity = identity;
     launch.fault = restrict.fault;
     launch.view = TRY(compile_view(plan, identity));
@@ -273,7 +275,7 @@ Result<std::unique_ptr<Maker>> make_bwrap(const Plan& plan, const RestrictPlan& 
     given.host_root_inode = restrict.host_root_inode;
     given.parent_pid = restrict.parent_pid;
     given.fault = restrict.fault;
-    const BwrapArguments arguments = bwrap_arguments(plan, identity, launch.view);
+    const BwrapArguments arguments = TRY(bwrap_arguments(plan, identity, launch.view));
     std::vector<UniqueFd> descriptors;
     descriptors.push_back(TRY(in_memory({reinterpret_cast<const char*>(&given), sizeof given})));
     descriptors.push_back(TRY(open_jail_init()));

@@ -14,8 +14,10 @@
 #include <thread>
 
 #include "base/sys.hpp"
+#include "jail/bwrap_arguments.hpp"
 #include "jail/harness.hpp"
 #include "jail/start.hpp"
+#include "jail/system_program.hpp"
 
 namespace cellblock::jail::testing {
 namespace {
@@ -50,24 +52,23 @@ TEST(Guarantees, BackendsAreChosenByNameOnly) {
     EXPECT_FALSE(parse_backend(""));
 }
 
-/// A bwrap of ours first on the PATH, as long as this lives.
+/// A program in bubblewrap's place, as long as this lives.
 class FakeBwrap {
   public:
     explicit FakeBwrap(const std::string& script)
-        : directory_(sys::TempDir::create("cellblock-fake-").value()), path_(std::getenv("PATH")) {
-        const std::string program = directory_.path() + "/bwrap";
-        std::ofstream(program) << script;
+        : directory_(sys::TempDir::create("cellblock-fake-").value()) {
+        std::ofstream(program()) << script;
         std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
-        std::filesystem::permissions(program, std::filesystem::perms(0755));
-        ::setenv("PATH", (directory_.path() + ":" + path_).c_str(), 1);
+        std::filesystem::permissions(program(), std::filesystem::perms(0755));
     }
-    ~FakeBwrap() { ::setenv("PATH", path_.c_str(), 1); }
-    FakeBwrap(const FakeBwrap&) = delete;
-    FakeBwrap& operator=(const FakeBwrap&) = delete;
+    [[nodiscard]] std::string program() const { return directory_.path() + "/bwrap"; }
+    [[nodiscard]] Plan in(Plan plan) const {
+        plan.bubblewrap = program();
+        return plan;
+    }
 
   private:
     sys::TempDir directory_;
-    std::string path_;
 };
 
 /// The sentence of a start that must fail and leave nothing.
@@ -93,18 +94,39 @@ TEST_P(Bubblewrap, AWritableDirectoryIsRefusedAndNotMadeReadOnly) {
 }
 
 TEST_P(Bubblewrap, MissingIsAnErrorAndNoFallback) {
-    in_mode([](const Plan& plan) {
-        ::setenv("PATH", "/nowhere:relative:", 1);
+    in_mode([](Plan plan) {
+        plan.bubblewrap = "/nowhere/bwrap";
         const std::string sentence = failure(plan);
-        EXPECT_NE(sentence.find("find bubblewrap"), std::string::npos) << sentence;
-        EXPECT_NE(sentence.find("Install it"), std::string::npos) << sentence;
+        EXPECT_NE(sentence.find("/nowhere/bwrap"), std::string::npos) << sentence;
     });
+}
+
+TEST(SystemProgram, IsRootsAndNotWhatThePathFindsFirst) {
+    const FakeBwrap fake("#!/bin/sh\n");
+    const std::string path = std::getenv("PATH");
+    ::setenv("PATH", std::filesystem::path(fake.program()).parent_path().c_str(), 1);
+    EXPECT_EQ(find_system_program("sh").value(), "/usr/bin/sh");
+    EXPECT_EQ(find_system_program("bwrap").value(), "/usr/bin/bwrap");
+    ::setenv("PATH", path.c_str(), 1);
+    const auto missing = find_system_program("cellblock-absent");
+    ASSERT_FALSE(missing);
+    EXPECT_NE(missing.error().sentence().find("/usr/bin"), std::string::npos);
+}
+
+TEST(BwrapArguments, WhatIsMountedBelowProcIsFound) {
+    EXPECT_EQ(
+        mounts_below_proc("21 27 0:20 / /proc rw,nosuid - proc proc rw\n"
+                          "33 21 0:30 / /proc/sys/fs/binfmt_misc rw,relatime - autofs systemd-1 rw\n"
+                          "34 33 0:31 / /proc/sys/fs/binfmt_misc rw,nosuid - binfmt_misc binfmt_misc rw\n"
+                          "35 27 0:32 / /process rw - tmpfs tmpfs rw\n"),
+        std::vector<std::string>{"/proc/sys/fs/binfmt_misc"});
+    EXPECT_EQ(mounts_below_proc("no such format"), std::vector<std::string>{});
 }
 
 TEST_P(Bubblewrap, ItsOwnWordsAreQuotedWhenItEnds) {
     in_mode([](const Plan& plan) {
         const FakeBwrap fake("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n");
-        const std::string sentence = failure(plan);
+        const std::string sentence = failure(fake.in(plan));
         EXPECT_NE(sentence.find("it ended without a jail; it said: bwrap: No permissions"), std::string::npos)
             << sentence;
     });
@@ -113,7 +135,7 @@ TEST_P(Bubblewrap, ItsOwnWordsAreQuotedWhenItEnds) {
 TEST_P(Bubblewrap, RubbishIsCutAndMadePrintable) {
     in_mode([](const Plan& plan) {
         const FakeBwrap fake("#!/bin/sh\nhead -c 30000 /dev/urandom\nprintf 'rubbish' >&3\nexit 0\n");
-        const std::string sentence = failure(plan);
+        const std::string sentence = failure(fake.in(plan));
         EXPECT_NE(sentence.find("make the jail with bubblewrap ("), std::string::npos) << sentence;
         EXPECT_LT(sentence.size(), 4000U);
         EXPECT_TRUE(std::ranges::all_of(sentence, [](unsigned char c) { return c >= ' ' || c == '\n'; }));
@@ -124,9 +146,9 @@ TEST_P(Bubblewrap, AProgramThatSpeaksToUsIsNoJail) {
     in_mode([](const Plan& plan) {
         // A message on the control socket, from the program itself and from its child.
         const FakeBwrap own("#!/bin/sh\nprintf 'rubbish' >&3\nsleep 60\n");
-        EXPECT_NE(failure(plan).find("make the jail with bubblewrap"), std::string::npos);
+        EXPECT_NE(failure(own.in(plan)).find("make the jail with bubblewrap"), std::string::npos);
         const FakeBwrap child("#!/bin/sh\n(printf 'rubbish' >&3; sleep 60) &\nsleep 60\n");
-        EXPECT_NE(failure(plan).find("make the jail with bubblewrap"), std::string::npos);
+        EXPECT_NE(failure(child.in(plan)).find("make the jail with bubblewrap"), std::string::npos);
     });
 }
 
@@ -134,7 +156,7 @@ TEST_P(HangingBubblewrap, AProgramThatHangsIsEndedInTime) {
     in_mode([](const Plan& plan) {
         const FakeBwrap fake("#!/bin/sh\nsleep 60 &\nsleep 60\n");
         const auto begin = std::chrono::steady_clock::now();
-        const std::string sentence = failure(plan);
+        const std::string sentence = failure(fake.in(plan));
         EXPECT_LT(std::chrono::steady_clock::now() - begin, kSetupTimeout + 3s);
         EXPECT_NE(sentence.find("there is none within 10 s"), std::string::npos) << sentence;
     });
@@ -146,7 +168,7 @@ TEST_P(Bubblewrap, KilledDuringSetUpLeavesNothing) {
         for (const char* moment : {"0", "0.002", "0.004", "0.008", "0.016"}) {
             const FakeBwrap fake(std::string("#!/bin/sh\n/usr/bin/bwrap \"$@\" &\nsleep ") + moment +
                                  "\nkill -9 $$\n");
-            const std::string sentence = failure(plan);
+            const std::string sentence = failure(fake.in(plan));
             EXPECT_NE(sentence.find("start the jail: "), std::string::npos) << sentence;
         }
     });

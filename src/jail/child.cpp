@@ -15,16 +15,7 @@ namespace cellblock::jail {
 namespace {
 
 int close_descriptors(ChildPlan& plan, const char*&) {
-    // First: a copy of the parent's end of a control socket, of this jail or another, would keep it from ever
-    // reporting the parent's death.
-    unsigned from = 3;
-    for (const int fd : plan.kept_fds) {
-        const auto kept = static_cast<unsigned>(fd);
-        if (kept > from)
-            if (const int e = raw::close_range(from, kept - 1); e < 0) return e;
-        from = kept + 1;
-    }
-    return raw::close_range(from, ~0U);
+    return raw::close_all_but(plan.kept_fds.data(), plan.kept_fds.size());
 }
 
 int take_identity(ChildPlan& plan, const char*& detail) {

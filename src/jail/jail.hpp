@@ -94,8 +94,9 @@ struct Plan {
     LandlockUse landlock = LandlockUse::required;
     Limits limits;
     std::vector<Mount>
-        mounts;        ///< in addition to the base system of policy/mounts; one at most copy_on_write
-    std::string name;  ///< host name inside; [a-z0-9-]{1,32}
+        mounts;              ///< in addition to the base system of policy/mounts; one at most copy_on_write
+    std::string name;        ///< host name inside; [a-z0-9-]{1,32}
+    std::string bubblewrap;  ///< path of the program; empty: the system's, see find_system_program()
 };
 
 /// What to execute as the worker. Descriptors stay the caller's; the jail's copies are closed with the

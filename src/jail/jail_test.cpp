@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -253,6 +254,27 @@ TEST_P(JailLife, LosingInitIsAnEventAndTheEnd) {
         EXPECT_EQ(jail->worker_pid(), 0);
         EXPECT_FALSE(jail->spawn(command({"/bin/true"})));
         EXPECT_TRUE(jail->take_events().empty()) << "it is lost once";
+    });
+}
+
+TEST_P(JailLife, NothingStaysOfAKernelProcessThatDiesWhileItStarts) {
+    in_mode([](const Plan& plan) {
+        // Whoever loses its parent becomes a child of ours.
+        ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+        for (const auto moment : {0us, 300us, 1000us, 2000us, 4000us, 8000us, 16000us, 32000us}) {
+            const pid_t kernel = ::fork();
+            if (kernel == 0) {
+                auto jail = Jail::start(plan);
+                ::pause();
+            }
+            std::this_thread::sleep_for(moment);
+            ASSERT_EQ(::kill(kernel, SIGKILL), 0);
+            const auto begin = Clock::now();
+            pid_t left = 0;
+            while ((left = ::waitpid(-1, nullptr, WNOHANG)) >= 0 && Clock::now() - begin < 3s)
+                if (left == 0) std::this_thread::sleep_for(1ms);
+            EXPECT_TRUE(left == -1 && errno == ECHILD) << "killed after " << moment.count() << " us";
+        }
     });
 }
 

@@ -63,6 +63,20 @@ inline int change_directory(const char* path) {
 inline int close_range(unsigned first, unsigned last) {
     return static_cast<int>(call(SYS_close_range, first, last, 0));
 }
+
+/// Closes everything above 2 but `kept`, which is sorted. The first thing that a process of a jail does: a
+/// copy of the parent's end of a control socket, of this jail or another, would keep it from ever hearing of
+/// the parent's death.
+inline int close_all_but(const int* kept, size_t count) {
+    unsigned from = 3;
+    for (size_t i = 0; i < count; ++i) {
+        const auto fd = static_cast<unsigned>(kept[i]);
+        if (fd > from)
+            if (const int e = close_range(from, fd - 1); e < 0) return e;
+        from = fd + 1;
+    }
+    return close_range(from, ~0U);
+}
 inline int move_descriptor(int from, int to, int flags) {
     return static_cast<int>(call(SYS_dup3, from, to, flags));
 }

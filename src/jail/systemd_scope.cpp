@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 #include <vector>
 
 #include "base/sys.hpp"
+#include "jail/system_program.hpp"
 
 namespace cellblock::jail {
 namespace {
@@ -21,8 +23,8 @@ namespace {
 constexpr std::chrono::seconds kScopeTimeout{5};
 constexpr size_t kMaxText = 64 * 1024;
 
-std::vector<std::string> request(const std::string& unit) {
-    std::vector<std::string> words = {"busctl", "--timeout=" + std::to_string(kScopeTimeout.count())};
+std::vector<std::string> request(const std::string& busctl, const std::string& unit) {
+    std::vector<std::string> words = {busctl, "--timeout=" + std::to_string(kScopeTimeout.count())};
     if (::geteuid() != 0) words.emplace_back("--user");
     // See org.freedesktop.systemd1(5), StartTransientUnit.
     const std::vector<std::string> call = {"call",
@@ -60,8 +62,15 @@ Result<void> run_command(const std::vector<std::string>& words) {
     std::vector<char*> argv;
     for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
+    // How it finds the user's bus, and nothing that changes what is executed.
+    std::vector<std::string> variables;
+    for (const char* name : {"DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"})
+        if (const char* value = std::getenv(name)) variables.push_back(std::string(name) + "=" + value);
+    std::vector<char*> environment;
+    for (auto& variable : variables) environment.push_back(variable.data());
+    environment.push_back(nullptr);
     pid_t pid = 0;
-    const int failed = ::posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+    const int failed = ::posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environment.data());
     ::posix_spawn_file_actions_destroy(&actions);
     writer.reset();
     if (failed != 0) return Error("run " + words[0], failed);
@@ -82,7 +91,8 @@ Result<void> run_command(const std::vector<std::string>& words) {
 
 Result<void> enter_own_scope(const std::string& name) {
     const std::string unit = name + ".scope";
-    if (auto asked = run_command(request(unit)); !asked)
+    const std::string busctl = TRY(find_system_program("busctl"));
+    if (auto asked = run_command(request(busctl, unit)); !asked)
         return std::move(asked).error().context("ask systemd for a cgroup of its own");
     // The call only queues a job.
     const auto deadline = std::chrono::steady_clock::now() + kScopeTimeout;

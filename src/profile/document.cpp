@@ -103,7 +103,7 @@ Result<std::string> text_of(const Setting& setting, const Node& node) {
     return node.children.empty() ? "none" : joined;
 }
 
-Result<void> read_section(const Node& section, std::vector<Entry>& entries) {
+Result<void> read_section(const Node& section, Extent extent, std::vector<Entry>& entries) {
     if (section.kind != Node::Kind::table)
         return Error("read " + section.place + ": " + shown(section.key) + " is a section, but " +
                      kind_text(section) + " was given")
@@ -113,8 +113,11 @@ Result<void> read_section(const Node& section, std::vector<Entry>& entries) {
         const Setting* setting = node.key.find('.') == std::string::npos ? find_setting(key) : nullptr;
         if (setting == nullptr) return unknown(key, node.key_place);
         std::string text = TRY(text_of(*setting, node));
+        // What is not theirs to say is not looked at further: some values are paths, and looking at those
+        // would let strangers reach for files and servers.
+        const bool is_theirs = extent != Extent::settings || setting->strangers_may_tighten;
         session::LaunchOptions tried;
-        if (auto applied = apply(*setting, text, tried); !applied)
+        if (auto applied = is_theirs ? apply(*setting, text, tried) : Result<void>(); !applied)
             return std::move(applied.error())
                 .context("read " + node.place + ": " + std::string(setting->key));
         entries.push_back({setting, std::move(text), node.place});
@@ -128,7 +131,7 @@ Result<void> read_ceilings(const Node& node, Document& document) {
             .with_remedy("Write for example [ceiling.limits] and the keys below it.");
     for (const Node& section : node.children) {
         if (!is_section(section.key)) return unknown(section.key, section.key_place);
-        TRY(read_section(section, document.ceilings));
+        TRY(read_section(section, Extent::base_and_ceiling, document.ceilings));
     }
     return {};
 }
@@ -156,7 +159,7 @@ Result<Document> read_document(const Node& root, Extent extent) {
     Document document;
     for (const Node& node : root.children) {
         if (is_section(node.key)) {
-            TRY(read_section(node, document.entries));
+            TRY(read_section(node, extent, document.entries));
         } else if (node.key == kBase) {
             if (extent == Extent::settings)
                 return Error("read " + node.key_place + ": a project or notebook cannot choose a profile")

@@ -149,13 +149,11 @@ class State {
   private:
     static size_t place(const Setting& setting) { return static_cast<size_t>(&setting - settings().data()); }
 
+    // Their text is compared, not read: reading may look at files.
     void note_what_is_not_theirs(const Entry& entry) {
-        LaunchOptions other;
-        apply(*entry.setting, entry.text, other).value();  // has been checked
-        const std::string wanted = value_of(*entry.setting, other);
         const std::string holds = value_of(*entry.setting, options_);
-        if (wanted != holds)
-            notes_.push_back(entry.place + ": " + std::string(entry.setting->key) + " = " + wanted +
+        if (entry.text != holds)
+            notes_.push_back(entry.place + ": " + std::string(entry.setting->key) + " = " + entry.text +
                              " is not obeyed: that is not for projects and notebooks to say, and " + holds +
                              " holds here (from " + origins_[place(*entry.setting)] + ")");
     }

@@ -274,6 +274,23 @@ TEST_F(Layers, WhatIsRecordedIsNotForStrangersToSay) {
     EXPECT_EQ(value("audit.path"), "/var/log/all");
 }
 
+TEST_F(Layers, AVariableThatHidesAnotherStaysSet) {
+    // Without it, the cell would get what the kernel process has under this name.
+    argument("environment.set", "API_TOKEN=dummy;TZ=UTC");
+    project("[environment]\nset = []\n");
+    notebook(R"({"environment": {"set": []}})");
+    EXPECT_EQ(value("environment.set"), "API_TOKEN=dummy;TZ=UTC");
+    EXPECT_EQ(resolved().notes.size(), 2U);
+}
+
+TEST_F(Layers, PathsOfStrangersAreNotLookedAt) {
+    for (const std::string path : {"/nowhere", "/etc", "relative", "none"}) {
+        project("python.ipython_profile = \"" + path + "\"\n");
+        EXPECT_EQ(complaint(), "") << path;
+        EXPECT_EQ(value("python.ipython_profile"), "none");
+    }
+}
+
 TEST_F(Layers, DirectoriesAboveCountAsFarAsTheyAreInTheSameHands) {
     write("home/notes/cellblock.toml", "limits.memory = \"1GiB\"\nlimits.processes = 100\n");
     write("home/cellblock.toml", "limits.cpus = 1\n");

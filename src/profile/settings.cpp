@@ -150,7 +150,8 @@ constexpr std::array kSettings{
             Text{"the absolute path of an IPython profile, or none", "none", R"("/home/ann/.ipython/profile_default")", 0,
                  [](const LaunchOptions& o) { return o.ipython_profile.empty() ? std::string(kNone) : o.ipython_profile; },
                  [](LaunchOptions& o, const std::string& text) -> Result<void> { o.ipython_profile = TRY(session::parse_ipython_profile(text)); return {}; },
-                 [](LaunchOptions& value, const LaunchOptions& bound) { if (value.ipython_profile != bound.ipython_profile) value.ipython_profile.clear(); }}},
+                 [](LaunchOptions& value, const LaunchOptions& bound) { if (value.ipython_profile != bound.ipython_profile) value.ipython_profile.clear(); }},
+            false},
     Setting{"environment.pass", "--env-pass", "", "NAMES", "environment variables of the kernel process that cells get too, e.g. OMP_NUM_THREADS,NO_COLOR, or none",
             Text{"names of environment variables", "fewer", R"(["OMP_NUM_THREADS", "NO_COLOR"])", kNameSeparator,
                  [](const LaunchOptions& o) { return list_text(o.passed_variables, kNameSeparator); },
@@ -164,7 +165,8 @@ constexpr std::array kSettings{
                      TRY(session::check_variables(variables));
                      o.set_variables = std::move(variables);
                      return {}; },
-                 [](LaunchOptions& value, const LaunchOptions& bound) { keep_common(value.set_variables, bound.set_variables); }}},
+                 [](LaunchOptions& value, const LaunchOptions& bound) { keep_common(value.set_variables, bound.set_variables); }},
+            false},
     Setting{"audit.path", "--audit", "", "DIRECTORY", "where an audit log of what runs is written: a directory, default for the user's own, or none",
             Text{"an absolute path, default or none", "the ceiling's", R"("default")", 0,
                  [](const LaunchOptions& o) { return o.audit.path.empty() ? std::string(kNone) : o.audit.path; },
