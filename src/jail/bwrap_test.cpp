@@ -23,7 +23,6 @@ namespace cellblock::jail::testing {
 namespace {
 
 using namespace std::chrono_literals;
-using policy::Guarantee;
 
 class Bubblewrap : public JailTest {};
 INSTANTIATE_IN_MODES(Bubblewrap, modes_of(Backend::bwrap));
