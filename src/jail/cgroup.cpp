@@ -155,9 +155,6 @@ class CgroupV1 final : public Cgroup {
         return {};
     }
 
-    Result<Counters> counters() override { return counters_->read(); }
-    bool restart_memory_peak() override { return counters_->restart_memory_peak(); }
-
     int64_t memory_in_use(Bytes enough) const override {
         return less_cached_files(read_number(memory_->file("memory.usage_in_bytes")), enough,
                                  memory_->file("memory.stat"), "total_inactive_file", "total_active_file");
@@ -217,7 +214,6 @@ class CgroupV1 final : public Cgroup {
     }
 
     DirectoryPtr memory_, pids_, cpu_, usage_;
-    std::unique_ptr<CgroupCounters> counters_;
 };
 
 // ---- version 2
@@ -243,9 +239,6 @@ class CgroupV2 final : public Cgroup {
 
     int clone_fd() const override { return fd_.get(); }
     Result<void> join(pid_t) override { return {}; }
-
-    Result<Counters> counters() override { return counters_->read(); }
-    bool restart_memory_peak() override { return counters_->restart_memory_peak(); }
 
     int64_t memory_in_use(Bytes enough) const override {
         return less_cached_files(read_number(directory_->file("memory.current")), enough,
@@ -310,7 +303,6 @@ class CgroupV2 final : public Cgroup {
 
     std::unique_ptr<Directory> directory_;
     UniqueFd fd_;
-    std::unique_ptr<CgroupCounters> counters_;
 };
 
 Result<void> delegate_directory(const std::string& path, uid_t uid, gid_t gid) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "jail/cgroup_counters.hpp"
 #include "jail/cgroup_host.hpp"
 #include "jail/jail.hpp"
 
@@ -28,14 +29,15 @@ class Cgroup {
     [[nodiscard]] virtual int clone_fd() const = 0;
     /// Moves a process with its threads; children made before stay where they are.
     virtual Result<void> join(pid_t pid) = 0;
-    virtual Result<Counters> counters() = 0;
+    Counters counters() { return counters_->read(); }
     /// As Jail::restart_memory_peak().
-    virtual bool restart_memory_peak() = 0;
+    bool restart_memory_peak() { return counters_->restart_memory_peak(); }
     /// As Jail::memory_in_use(). Any thread.
     [[nodiscard]] virtual int64_t memory_in_use(Bytes enough) const = 0;
 
   protected:
     Cgroup() = default;
+    std::unique_ptr<CgroupCounters> counters_;  ///< set by create()
 };
 
 /// The name of a jail's cgroup, which tells whether its owner still lives.

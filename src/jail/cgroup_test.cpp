@@ -111,7 +111,7 @@ TEST_P(CgroupsInMode, LimitsAreKeptAndTheCgroupGoesWithItsOwner) {
                     EXPECT_LE(std::stoull(sys::read_file(tcp, 64).value()), limits.memory.count / 4);
                 }
             }
-            const Counters counters = (*cgroup)->counters().value();
+            const Counters counters = (*cgroup)->counters();
             EXPECT_GE(counters.memory_current, 0);
             EXPECT_EQ(counters.memory_limit_hits, 0);
             EXPECT_EQ(counters.oom_kills, 0);

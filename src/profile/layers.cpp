@@ -112,10 +112,7 @@ class State {
         if (!entry.setting->strangers_may_tighten) return note_what_is_not_theirs(entry);
         const auto [wanted, before, after] = meet(entry);
         if (after != before) bound(*entry.setting, entry.place, entry.place);
-        if (after != wanted)
-            notes_.push_back(entry.place + ": " + std::string(entry.setting->key) + " = " + wanted +
-                             " is not obeyed: projects and notebooks can only tighten, and " + after +
-                             " holds here (from " + origins_[place(*entry.setting)] + ")");
+        if (after != wanted) note_disobeyed(entry, wanted, "projects and notebooks can only tighten", after);
     }
 
     void cap_by(const Entry& ceiling) {
@@ -149,13 +146,18 @@ class State {
   private:
     static size_t place(const Setting& setting) { return static_cast<size_t>(&setting - settings().data()); }
 
+    void note_disobeyed(const Entry& entry, const std::string& wanted, const char* why,
+                        const std::string& holds) {
+        notes_.push_back(entry.place + ": " + std::string(entry.setting->key) + " = " + wanted +
+                         " is not obeyed: " + why + ", and " + holds + " holds here (from " +
+                         origins_[place(*entry.setting)] + ")");
+    }
+
     // Their text is compared, not read: reading may look at files.
     void note_what_is_not_theirs(const Entry& entry) {
         const std::string holds = value_of(*entry.setting, options_);
         if (entry.text != holds)
-            notes_.push_back(entry.place + ": " + std::string(entry.setting->key) + " = " + entry.text +
-                             " is not obeyed: that is not for projects and notebooks to say, and " + holds +
-                             " holds here (from " + origins_[place(*entry.setting)] + ")");
+            note_disobeyed(entry, entry.text, "that is not for projects and notebooks to say", holds);
     }
 
     struct Meeting {

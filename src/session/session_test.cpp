@@ -225,6 +225,8 @@ class FakeJail final : public jail::Jail {
 
 class SessionTest : public testing::Test, protected Host {
   protected:
+    /// Of 1 MiB, where nothing enforces it; the cell takes 2 MiB. The next ones are honest.
+    void start_with_one_cell_above_the_sampled_limit();
     void start(std::vector<Behaviour> behaviours) {
         world_.behaviours = std::move(behaviours);
         config_.start_jail = [this](const jail::Plan&) -> Result<std::unique_ptr<jail::Jail>> {
@@ -315,6 +317,20 @@ jail::Exit honest_after_hello(Script& script) {
 jail::Exit honest(Script& script) {
     script.hello();
     return honest_after_hello(script);
+}
+
+void SessionTest::start_with_one_cell_above_the_sampled_limit() {
+    config_.plan.level = jail::Level::namespaced;
+    config_.plan.limits.memory = 1_MiB;
+    start({[this](Script& s) {
+               s.hello();
+               s.next_request();
+               world_.memory_current = 2 << 20;
+               s.wait_for(SIGKILL);
+               world_.memory_current = 0;
+               return jail::Exit{};
+           },
+           honest});
 }
 
 TEST_F(SessionTest, RunsCellsAndReturnsTheWorkersContent) {
@@ -504,17 +520,7 @@ TEST_F(SessionTest, ComputingWhileAQuestionIsOpenCounts) {
 }
 
 TEST_F(SessionTest, SampledMemoryAboveTheLimitEndsTheCell) {
-    config_.plan.level = jail::Level::namespaced;
-    config_.plan.limits.memory = 1_MiB;
-    start({[this](Script& s) {
-               s.hello();
-               s.next_request();
-               world_.memory_current = 2 << 20;
-               s.wait_for(SIGKILL);
-               world_.memory_current = 0;
-               return jail::Exit{};
-           },
-           honest});
+    start_with_one_cell_above_the_sampled_limit();
     EXPECT_EQ(run().verdict, jail::Verdict::limit_memory);
     EXPECT_EQ(run().verdict, jail::Verdict::ok);
 }
@@ -921,17 +927,7 @@ TEST_F(AuditedSession, EachLimitThatACellMeetsIsRecordedOnce) {
 }
 
 TEST_F(AuditedSession, WhatIsSampledIsMeasuredToo) {
-    config_.plan.level = jail::Level::namespaced;
-    config_.plan.limits.memory = 1_MiB;
-    start({[this](Script& s) {
-               s.hello();
-               s.next_request();
-               world_.memory_current = 2 << 20;
-               s.wait_for(SIGKILL);
-               world_.memory_current = 0;
-               return jail::Exit{};
-           },
-           honest});
+    start_with_one_cell_above_the_sampled_limit();
     EXPECT_EQ(run().verdict, jail::Verdict::limit_memory);
     const auto hits = records("limit_hit");
     ASSERT_EQ(hits.size(), 1U);
