@@ -3,10 +3,7 @@
 // not elsewhere. Async-signal-safe throughout: see ChildPlan.
 #include "jail/child.hpp"
 
-#include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
 #include "jail/init.hpp"
 #include "jail/raw.hpp"
@@ -49,17 +46,6 @@ int set_host_name(ChildPlan& plan, const char*&) {
     return static_cast<int>(raw::call(SYS_sethostname, plan.name.c_str(), plan.name.size()));
 }
 
-int bring_up_loopback(ChildPlan&, const char*&) {
-    const int fd = static_cast<int>(raw::call(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (fd < 0) return fd;
-    ifreq request{};
-    std::memcpy(request.ifr_name, "lo", 3);
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    const long e = raw::call(SYS_ioctl, fd, SIOCSIFFLAGS, &request);
-    raw::close(fd);
-    return static_cast<int>(e);
-}
-
 int make_mounts_private(ChildPlan&, const char*&) {
     return static_cast<int>(raw::call(SYS_mount, nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
 }
@@ -88,7 +74,11 @@ void run_child(ChildPlan& plan) {
     setup.step(Step::take_identity, take_identity);
     setup.step(Step::new_session, new_session);
     setup.step(Step::host_name, set_host_name);
-    setup.step(Step::loopback, bring_up_loopback);
+    setup.step(Step::loopback, [](ChildPlan& p, const char*&) { return bring_up_loopback(p.network); });
+    // While we may route, and bind ports below 1024.
+    setup.step(Step::allowed_names, [](ChildPlan& p, const char*& detail) {
+        return hand_over_network(p.network, p.control_fd, detail);
+    });
     setup.step(Step::private_mounts, make_mounts_private);
     setup.step(Step::open_host_trees,
                [](ChildPlan& p, const char*& detail) { return open_host_trees(p.view, detail); });

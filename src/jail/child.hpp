@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "jail/identity.hpp"
+#include "jail/network.hpp"
 #include "jail/restrict.hpp"
 #include "jail/view.hpp"
 
@@ -20,6 +21,7 @@ struct ChildPlan : RestrictPlan {
     std::string uid_map;
     std::string gid_map;
     std::string name;
+    NetworkPlan network;
     View view;
     std::vector<int> kept_fds;  ///< sorted; everything else above 2 is closed first
 };

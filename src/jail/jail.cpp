@@ -19,6 +19,7 @@
 #include "jail/landlock.hpp"
 #include "jail/maker.hpp"
 #include "jail/memory_in_use.hpp"
+#include "jail/network.hpp"
 #include "jail/plan.hpp"
 #include "jail/policy/guarantees.hpp"
 #include "jail/process_tree.hpp"
@@ -77,7 +78,7 @@ class LinuxJail final : public Jail {
   public:
     LinuxJail(const Plan& plan, bool has_landlock, const Identity& identity, std::unique_ptr<Cgroup> cgroup,
               std::unique_ptr<InitProcess> init, ViewHandles view, std::unique_ptr<DenialWatch> denials,
-              UniqueFd readiness, UniqueFd pending)
+              NetworkSockets network, UniqueFd readiness, UniqueFd pending)
         : backend_(plan.backend),
           level_(plan.level),
           has_landlock_(has_landlock),
@@ -87,6 +88,7 @@ class LinuxJail final : public Jail {
           init_(std::move(init)),
           view_(std::move(view)),
           denials_(std::move(denials)),
+          network_(std::move(network)),
           readiness_(std::move(readiness)),
           pending_(std::move(pending)) {}
 
@@ -166,6 +168,8 @@ class LinuxJail final : public Jail {
     }
 
     int changes_fd() const override { return view_.changes.get(); }
+
+    NetworkSockets take_network_sockets() override { return std::move(network_); }
 
     std::vector<Denial> take_denials() override { return denials_->take(); }
     MemoryRefusals take_memory_refusals() override { return denials_->take_memory_refusals(); }
@@ -268,6 +272,7 @@ class LinuxJail final : public Jail {
     std::unique_ptr<InitProcess> init_;
     ViewHandles view_;
     std::unique_ptr<DenialWatch> denials_;
+    NetworkSockets network_;
     UniqueFd readiness_;  // epoll over the control socket and pending_
     UniqueFd pending_;
     UniqueFd worker_;
@@ -336,6 +341,7 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     if (auto met = meet(); !met) return init->explain(std::move(met).error());
 
     denials->take();  // The self-test's.
+    NetworkSockets network = name_sockets(plan, std::move(view.network));
     UniqueFd readiness(::epoll_create1(EPOLL_CLOEXEC));
     if (!readiness.valid()) return errno_error("create an epoll descriptor");
     UniqueFd pending = TRY(sys::event_fd());
@@ -343,7 +349,7 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     TRY(watch(readiness.get(), pending.get()));
     return std::unique_ptr<Jail>(new LinuxJail(plan, restrict.landlock, identity, std::move(cgroup),
                                                std::move(init), std::move(view), std::move(denials),
-                                               std::move(readiness), std::move(pending)));
+                                               std::move(network), std::move(readiness), std::move(pending)));
 }
 
 Result<std::unique_ptr<Jail>> Jail::start(const Plan& plan) {
@@ -372,6 +378,25 @@ Result<Level> parse_level(std::string_view text) {
         if (text == to_text(level)) return level;
     return std::move(Error("unknown isolation level '" + std::string(text) + "'"))
         .with_remedy("Choose 'full' or 'namespaced'.");
+}
+
+std::string_view to_text(Network network) {
+    switch (network) {
+        case Network::none:
+            return "none";
+        case Network::localhost:
+            return "localhost";
+        case Network::allow:
+            return "allow";
+    }
+    UNREACHABLE();
+}
+
+Result<Network> parse_network(std::string_view text) {
+    for (const Network network : {Network::none, Network::localhost, Network::allow})
+        if (text == to_text(network)) return network;
+    return std::move(Error("unknown network '" + std::string(text) + "'"))
+        .with_remedy("Choose 'none', 'localhost' or 'allow'.");
 }
 
 }  // namespace cellblock::jail

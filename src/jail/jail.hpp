@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/endpoint.hpp"
+#include "base/network_sockets.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
@@ -59,6 +61,23 @@ enum class LandlockUse {
     optional,  ///< a jail without this second lock; Jail::has_landlock() says so
 };
 
+/// What a jail has of a network. In each case it has a network namespace of its own, and no route out of it.
+enum class Network {
+    none,       ///< not even a loopback interface
+    localhost,  ///< a loopback interface of its own, which leads nowhere else
+    allow,      ///< the same, and names: see Plan::allowed
+};
+
+std::string_view to_text(Network network);
+Result<Network> parse_network(std::string_view text);
+
+/// Where processes of a jail with Network::allow ask for names (UDP and TCP). Only root could bind port 53
+/// there, and nobody inside is root.
+inline constexpr const char* kNameServer = "127.0.0.53";
+/// What stands for the allowed names inside: 198.18.0.0/15, which is nobody's on the internet (RFC 2544).
+inline constexpr uint32_t kAllowedAddresses = 0xc6120000;
+inline constexpr int kAllowedAddressBits = 15;
+
 /// Hard bounds of one jail. Zero is never "unlimited": start() refuses it.
 struct Limits {
     Bytes memory = 2_GiB;     ///< whole process tree, page cache and tmpfs included
@@ -94,7 +113,11 @@ struct Plan {
     LandlockUse landlock = LandlockUse::required;
     Limits limits;
     std::vector<Mount>
-        mounts;              ///< in addition to the base system of policy/mounts; one at most copy_on_write
+        mounts;  ///< in addition to the base system of policy/mounts; one at most copy_on_write
+    Network network = Network::localhost;
+    /// With Network::allow: each name gets an address inside, each endpoint a socket there that listens. What
+    /// connects to it is for the holder of the socket to answer, outside: Jail::take_network_sockets().
+    std::vector<Endpoint> allowed;
     std::string name;        ///< host name inside; [a-z0-9-]{1,32}
     std::string bubblewrap;  ///< path of the program; empty: the system's, see find_system_program()
 };
@@ -211,6 +234,9 @@ class Jail {
     /// The directory of the layer that takes what is written to a copy_on_write mount, to be read only; -1
     /// without one. Its format is that of overlayfs with "userxattr". Everything in it is hostile.
     [[nodiscard]] virtual int changes_fd() const { return -1; }
+    /// Once, with Network::allow: the sockets of Plan::allowed and of the name server, which nobody inside
+    /// has. They keep the network namespace for as long as they are open.
+    virtual NetworkSockets take_network_sockets() { return {}; }
     /// What was refused since the last time. Any thread.
     virtual std::vector<Denial> take_denials() { return {}; }
     /// The same for requests for memory. Any thread.

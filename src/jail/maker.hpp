@@ -18,8 +18,9 @@ namespace cellblock::jail {
 
 class InitProcess;
 
-/// What the child hands over of the directories that it shows.
+/// What the child hands over of the network and the directories that it shows.
 struct ViewHandles {
+    std::vector<UniqueFd> network;          ///< as NetworkPlan::sockets
     std::vector<UniqueFd> contexts;         ///< of overlays
     std::optional<size_t> changed_context;  ///< which of them has an upper layer
     UniqueFd changes;                       ///< its directory

@@ -54,6 +54,11 @@ class NativeMaker final : public Maker {
 
     Result<ViewHandles> receive_view(InitProcess& init) override {
         ViewHandles handles;
+        if (const size_t sockets = plan_.network.sockets.size(); sockets != 0) {
+            handles.network = TRY(init.receive_descriptors(kDnsSockets));
+            for (UniqueFd& socket : TRY(init.receive_descriptors(sockets - kDnsSockets)))
+                handles.network.push_back(std::move(socket));
+        }
         handles.contexts = TRY(init.receive_descriptors(plan_.view.context_fds.size()));
         if (!plan_.view.changed_path.empty()) {
             handles.changed_context = plan_.view.changed_context;
@@ -78,6 +83,7 @@ Result<std::unique_ptr<Maker>> make_native(const Plan& plan, const RestrictPlan&
     child.uid_map = id_map_line(identity.inside_uid, identity.host_uid);
     child.gid_map = id_map_line(identity.inside_gid, identity.host_gid);
     child.name = plan.name;
+    child.network = compile_network(plan);
     child.view = TRY(compile_view(plan, identity));
     std::tie(child.title, child.title_size) = TRY(command_line());
     return std::unique_ptr<Maker>(new NativeMaker(std::move(child)));

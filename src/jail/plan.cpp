@@ -41,6 +41,10 @@ Result<void> check_plan(const Plan& plan) {
         limits.scratch_inodes == 0 || limits.shared_memory.count == 0 || limits.file_size.count == 0 ||
         !(limits.cpus >= 0))
         return Error("a limit is zero or negative, which never means unlimited");
+    if (plan.network != Network::allow && !plan.allowed.empty())
+        return Error("network names are allowed, but the network is '" + std::string(to_text(plan.network)) +
+                     "'");
+    TRY(check_endpoints(plan.allowed));
     if (plan.mounts.size() > kMaxMounts) return Error("more than " + std::to_string(kMaxMounts) + " mounts");
     for (const Mount& mount : plan.mounts) {
         TRY(check_path(mount.source, "the mount source"));

@@ -32,6 +32,7 @@ constexpr Row kSteps[] = {
     {Step::new_session, "new_session", "start a session of its own"},
     {Step::host_name, "host_name", "set the jail's host name", By::native},
     {Step::loopback, "loopback", "bring up the jail's loopback interface", By::native},
+    {Step::allowed_names, "allowed_names", "make the sockets of the allowed network names", By::native},
     {Step::private_mounts, "private_mounts", "separate the jail's mounts from the host's", By::native},
     {Step::open_host_trees, "open_host_trees", "open what the host lends"},
     {Step::process_view, "process_view", "mount /proc", By::native},
@@ -111,6 +112,7 @@ std::string_view remedy(Step step, int error) {
         case Step::take_identity:
         case Step::host_name:
         case Step::loopback:
+        case Step::allowed_names:
         case Step::private_mounts:
             if (refused && apparmor_restricts()) return kAppArmor;
             if (refused)

@@ -22,6 +22,7 @@ enum class Step : uint32_t {
     new_session,
     host_name,
     loopback,
+    allowed_names,
     private_mounts,
     open_host_trees,
     process_view,

@@ -32,9 +32,12 @@ std::string generated_text(std::string_view generator, const Plan& plan, const I
         return "root:x:0:\n" + (std::string(kUserName) + ":x:" + gid + ":\n") + "nogroup:x:65534:\n";
     if (generator == "hosts") return "127.0.0.1 localhost " + plan.name + "\n::1 localhost ip6-localhost\n";
     if (generator == "hostname") return plan.name + "\n";
-    if (generator == "resolv.conf") return "";
+    if (generator == "resolv.conf")
+        return plan.network == Network::allow ? "nameserver " + std::string(kNameServer) + "\n" : "";
     if (generator == "nsswitch.conf")
-        return "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n";
+        return "passwd: files\ngroup: files\nhosts: files" +
+               std::string(plan.network == Network::allow ? " dns" : "") +
+               "\nservices: files\nprotocols: files\n";
     if (generator == "host.conf") return "multi on\n";
     if (generator == "machine-id") return std::string(32, '0') + "\n";
     if (generator == "shells") return "/bin/sh\n/bin/bash\n";

@@ -37,6 +37,10 @@ constexpr GuaranteeRow kGuarantees[] = {
      true, false, "bubblewrap's /dev has tty and core besides: a terminal there is none, and /proc/kcore is masked. The times of its devices, which are the host's files, can be changed"},
     {Guarantee::writable_directory, "writable notebook directory", "--notebook-dir cow and rw",
      true, false, "bubblewrap 0.8 knows no overlays"},
+    {Guarantee::no_loopback, "no loopback", "--network none: not even a loopback interface",
+     true, false, "bubblewrap brings it up in each network namespace that it makes"},
+    {Guarantee::allowed_names, "allowed network names", "--network allow: names can be reached, each through a socket of the kernel process",
+     true, false, "the sockets take a capability in the jail's network namespace, which bubblewrap leaves nobody"},
     {Guarantee::ends_with_kernel, "ends with the kernel", "however the kernel process ends, so does everything inside",
      true, true, "jail-init follows its control socket, and bubblewrap's end, too"},
 };
@@ -62,6 +66,14 @@ Result<void> check_provided(const Plan& plan) {
                                std::string(to_text(plan.backend)) +
                                " provides no writable notebook directory"))
             .with_remedy("Choose --notebook-dir ro or none, or the backend native.");
+    const bool network_is_provided =
+        plan.network == Network::localhost ||
+        provides(plan.backend,
+                 plan.network == Network::none ? Guarantee::no_loopback : Guarantee::allowed_names);
+    if (!network_is_provided)
+        return std::move(Error("the isolation backend " + std::string(to_text(plan.backend)) +
+                               " does not provide the network '" + std::string(to_text(plan.network)) + "'"))
+            .with_remedy("Choose --network localhost, or the backend native.");
     return {};
 }
 

@@ -24,6 +24,8 @@ enum class Guarantee {
     inotify_quota,
     own_devices,
     writable_directory,
+    no_loopback,
+    allowed_names,
     ends_with_kernel,
 };
 
