@@ -7,16 +7,12 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/beneath.hpp"
 #include "base/printable.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
 namespace cellblock::changes {
-
-/// Opens `path` below the directory `root_fd` ("" is that directory itself). No symbolic link is followed,
-/// not on the way either, and nothing outside is reached whatever happens meanwhile (openat2(2),
-/// RESOLVE_BENEATH).
-Result<UniqueFd> open_beneath(int root_fd, const std::string& path, int flags);
 
 /// Opens a directory of which `path` is the real path: a link anywhere on the way is an error.
 Result<UniqueFd> open_real_directory(const std::string& path);
@@ -25,11 +21,11 @@ Result<UniqueFd> open_real_directory(const std::string& path);
 std::string parent_of(const std::string& path);
 std::string name_of(const std::string& path);
 
-/// True for what an overlay or a directory listing can yield: relative, no empty part, no "." or "..".
-bool is_plain_path(std::string_view path);
 /// `path` is `directory` or lies below it.
 bool is_below(std::string_view path, std::string_view directory);
 
+using cellblock::is_plain_path;
+using cellblock::open_beneath;
 using cellblock::printable;
 /// ASCII without control characters, and back; an error for what encode() cannot have written.
 std::string encode(std::string_view name);

@@ -206,9 +206,9 @@ class BwrapMaker final : public Maker {
 
     Result<ViewHandles> receive_view(InitProcess& init) override {
         ViewHandles handles;
-        auto spaces = init.meet(std::size(kSpaces));
-        if (!spaces && !init.has_report()) return why(init, std::move(spaces).error());
-        handles.spaces = TRY(std::move(spaces));
+        auto directories = init.meet(std::size(kHandedOver));
+        if (!directories && !init.has_report()) return why(init, std::move(directories).error());
+        handles.directories = TRY(std::move(directories));
         TRY(init.go());
         return handles;
     }

@@ -108,6 +108,7 @@ class CountersV1 final : public CgroupCounters {
           limit_hits_(memory + "memory.failcnt"),
           oom_control_(memory + "memory.oom_control"),
           pids_events_(pids + "pids.events"),
+          pids_peak_(pids + "pids.peak"),
           cpu_usage_(cpuacct.empty() ? "" : cpuacct + "cpuacct.usage") {}
 
     // Without bytes of block devices: version 1 counts them only for devices with a limit (since 6.10), and
@@ -119,6 +120,7 @@ class CountersV1 final : public CgroupCounters {
         counters.memory_limit_hits = limit_hits_.number();
         counters.oom_kills = keyed(oom_control_.text(), "oom_kill");
         counters.process_limit_hits = keyed(pids_events_.text(), "max");
+        counters.processes_peak = pids_peak_.number();
         if (const int64_t ns = cpu_usage_.number(); ns >= 0) counters.cpu_time_us = ns / 1000;
         return counters;
     }
@@ -126,7 +128,7 @@ class CountersV1 final : public CgroupCounters {
     bool restart_memory_peak() override { return peak_.restart("0"); }
 
   private:
-    CounterFile current_, peak_, limit_hits_, oom_control_, pids_events_, cpu_usage_;
+    CounterFile current_, peak_, limit_hits_, oom_control_, pids_events_, pids_peak_, cpu_usage_;
 };
 
 class CountersV2 final : public CgroupCounters {
@@ -136,6 +138,7 @@ class CountersV2 final : public CgroupCounters {
           peak_(open_peak(directory + "memory.peak")),
           memory_events_(directory + "memory.events"),
           pids_events_(directory + "pids.events"),
+          pids_peak_(directory + "pids.peak"),
           cpu_stat_(directory + "cpu.stat"),
           io_stat_(directory + "io.stat") {}
 
@@ -148,6 +151,7 @@ class CountersV2 final : public CgroupCounters {
         counters.memory_limit_hits = keyed(memory, "oom");
         counters.oom_kills = keyed(memory, "oom_kill");
         counters.process_limit_hits = keyed(pids_events_.text(), "max");
+        counters.processes_peak = pids_peak_.number();
         counters.cpu_time_us = keyed(cpu_stat_.text(), "usage_usec");
         const auto io_stat = io_stat_.read();
         if (!io_stat) return counters;
@@ -165,7 +169,7 @@ class CountersV2 final : public CgroupCounters {
     bool restart_memory_peak() override { return peak_.restart("restart"); }
 
   private:
-    CounterFile current_, peak_, memory_events_, pids_events_, cpu_stat_, io_stat_;
+    CounterFile current_, peak_, memory_events_, pids_events_, pids_peak_, cpu_stat_, io_stat_;
     std::map<std::string, bool> stacked_;  // block devices that the jail has used
 };
 

@@ -58,12 +58,12 @@ int show_directories(ChildPlan& plan, const char*& detail) {
         e < 0)
         return e;
     for (const int fd : plan.view.context_fds) raw::close(fd);
-    if (!plan.view.changed_path.empty()) {
+    if (plan.view.has_changed_directory) {
         const int e = send_descriptors(plan.control_fd, &plan.view.changes_fd, 1);
         raw::close(plan.view.changes_fd);
         if (e < 0) return e;
     }
-    return hand_over_spaces(plan, detail);
+    return hand_over_directories(plan, detail);
 }
 
 }  // namespace
@@ -95,7 +95,6 @@ void run_child(ChildPlan& plan) {
                [](ChildPlan&, const char*& detail) { return make_root_read_only(detail); });
     // From the jail's own /dev: a descriptor of the host's would be a way to look at the host's mount.
     setup.step(Step::standard_streams, detach_standard_streams);
-    plan.changed_path = plan.view.changed_path.c_str();
     restrict_and_run(plan);
 }
 

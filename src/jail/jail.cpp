@@ -15,6 +15,7 @@
 #include "base/sys.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/denials.hpp"
+#include "jail/home.hpp"
 #include "jail/init_process.hpp"
 #include "jail/landlock.hpp"
 #include "jail/maker.hpp"
@@ -142,7 +143,7 @@ class LinuxJail final : public Jail {
         return act(request, "end the processes that a cell has left behind", kKillTimeout);
     }
 
-    std::vector<Space> spaces() override { return read_spaces(view_.spaces); }
+    std::vector<Space> spaces() override { return read_spaces(view_.directories); }
 
     std::vector<Process> background() override {
         return list_processes(init_->pid(), worker_pid_, kMaxListed);
@@ -165,6 +166,11 @@ class LinuxJail final : public Jail {
                 e < 0)
                 return Error("refresh what the jail sees of the host's directories", -e);
         return {};
+    }
+
+    Result<void> place(const HomeFile& file) override { return place_in_home(home(), identity_, file); }
+    Result<std::vector<HomeFile>> take(const std::string& path, Bytes most, size_t max_files) override {
+        return take_from_home(home(), path, most, max_files);
     }
 
     int changes_fd() const override { return view_.changes.get(); }
@@ -193,6 +199,8 @@ class LinuxJail final : public Jail {
     const Limits& limits() const override { return limits_; }
 
   private:
+    [[nodiscard]] int home() const { return view_.directories[kHomeHandedOver].get(); }
+
     /// A pid 1 that did not answer in time would answer the next question with this one's answer, and a jail
     /// that cannot be emptied is no jail: end it. The caller learns by the event init_lost.
     Result<InitProcess::Answer> ask(const Request& request, std::string_view payload,

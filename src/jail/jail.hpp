@@ -95,11 +95,13 @@ struct Limits {
 enum class Access {
     read_only,
     copy_on_write,  ///< what is written goes to a layer of its own, see Jail::changes_fd(); directories only
+    read_write,     ///< the host's own is written
 };
 
-/// A host directory or file that is shown inside at `target`; the host's is never written. A directory is
-/// shown without what is mounted below it; sockets, FIFOs and locks in it are not the host's (docs/adr/0007).
-/// For root's jails the owner of a copy_on_write directory is the jail's user inside (docs/adr/0013).
+/// A host directory or file that is shown inside at `target`; the host's is written only with read_write. A
+/// directory is shown without what is mounted below it; except with read_write, sockets, FIFOs and locks in
+/// it are not the host's (docs/adr/0007). For root's jails the owner of a directory that takes writes is the
+/// jail's user inside (docs/adr/0013).
 struct Mount {
     std::string source;
     std::string target;
@@ -148,6 +150,7 @@ struct Counters {
     int64_t memory_limit_hits = -1;   ///< times that an allocation failed against our own limit
     int64_t oom_kills = -1;           ///< processes of this jail that the OOM killer took, for whosever limit
     int64_t process_limit_hits = -1;  ///< forks refused by pids.max
+    int64_t processes_peak = -1;      ///< processes and threads at the same time, pid 1 included
     int64_t cpu_time_us = -1;         ///< CPU time of the whole tree, in microseconds
     int64_t io_read = -1;             ///< bytes that block devices have delivered
     int64_t io_written = -1;          ///< bytes that they were given
@@ -193,6 +196,13 @@ struct Space {
     [[nodiscard]] bool has_no_files() const { return files >= max_files; }
 };
 
+/// A regular file of the jail's home directory.
+struct HomeFile {
+    std::string path;  ///< relative to the home directory, without "." and ".."
+    std::string content;
+    bool is_executable = false;
+};
+
 /// A process of the jail beside pid 1 and the worker. What it says of itself is not to be trusted.
 struct Process {
     pid_t pid = 0;            ///< as the jail shows it
@@ -227,6 +237,13 @@ class Jail {
     /// What runs beside the worker, at most kMaxListed of them.
     virtual std::vector<Process> background() { return {}; }
     static constexpr size_t kMaxListed = 1024;
+    /// Puts a new file into the home directory, as the jail's user, with the directories above it. Before
+    /// anything runs inside, or after kill_all(): nobody must be there to exchange what is on the way. What
+    /// is there by the file's name already is an error.
+    virtual Result<void> place(const HomeFile& file) = 0;
+    /// Reads a file of the home directory, or all files below a directory of it, at the same times; at most
+    /// `most` bytes in `max_files` files. No link is followed, and what is no regular file is an error.
+    virtual Result<std::vector<HomeFile>> take(const std::string& path, Bytes most, size_t max_files) = 0;
     /// Makes what the host has renamed, added or removed in the mounts visible. Without it, names that were
     /// looked up inside before stay as they were then: call it before every cell. Contents of files are
     /// always current.

@@ -50,7 +50,7 @@ int landlock_abi() {
     return std::max(0, static_cast<int>(raw::call(kCreateRuleset, nullptr, 0, kVersionFlag)));
 }
 
-int enter_landlock(const char* changed_path, const char*& detail) {
+int enter_landlock(const std::vector<policy::WritablePath>& writable, const char*& detail) {
     detail = "ruleset";
     const int abi = landlock_abi();
     if (abi == 0) return -EOPNOTSUPP;
@@ -64,10 +64,10 @@ int enter_landlock(const char* changed_path, const char*& detail) {
         detail = row.path;
         if (const int e = add_row(ruleset, row, known); e < 0) return e;
     }
-    if (*changed_path) {
-        detail = changed_path;
-        policy::LandlockRow row = policy::changed_directory_row();
-        row.path = changed_path;
+    for (const policy::WritablePath& path : writable) {
+        detail = path.path.c_str();
+        policy::LandlockRow row = policy::writable_row(path.kind);
+        row.path = detail;
         if (const int e = add_row(ruleset, row, known); e < 0) return e;
     }
     detail = "restrict";

@@ -24,7 +24,7 @@ struct ViewHandles {
     std::vector<UniqueFd> contexts;         ///< of overlays
     std::optional<size_t> changed_context;  ///< which of them has an upper layer
     UniqueFd changes;                       ///< its directory
-    std::vector<UniqueFd> spaces;           ///< as kSpaces
+    std::vector<UniqueFd> directories;      ///< as kHandedOver
 };
 
 /// One jail's. Its functions are called once each, in this order.

@@ -60,12 +60,12 @@ class NativeMaker final : public Maker {
                 handles.network.push_back(std::move(socket));
         }
         handles.contexts = TRY(init.receive_descriptors(plan_.view.context_fds.size()));
-        if (!plan_.view.changed_path.empty()) {
+        if (plan_.view.has_changed_directory) {
             handles.changed_context = plan_.view.changed_context;
             auto changes = TRY(init.receive_descriptors(1));
             handles.changes = std::move(changes.front());
         }
-        handles.spaces = TRY(init.receive_descriptors(std::size(kSpaces)));
+        handles.directories = TRY(init.receive_descriptors(std::size(kHandedOver)));
         return handles;
     }
 
@@ -85,6 +85,7 @@ Result<std::unique_ptr<Maker>> make_native(const Plan& plan, const RestrictPlan&
     child.name = plan.name;
     child.network = compile_network(plan);
     child.view = TRY(compile_view(plan, identity));
+    child.writable_paths = child.view.writable_paths;
     std::tie(child.title, child.title_size) = TRY(command_line());
     return std::unique_ptr<Maker>(new NativeMaker(std::move(child)));
 }

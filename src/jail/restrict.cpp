@@ -127,13 +127,12 @@ int detach_standard_streams(RestrictPlan&, const char*& detail) {
     return 0;
 }
 
-// For the parent to look at how full they are; nothing can be opened through them that it could not open
-// anyway.
-int hand_over_spaces(RestrictPlan& plan, const char*& detail) {
-    int descriptors[std::size(kSpaces)];
-    for (size_t i = 0; i < std::size(kSpaces); ++i) {
-        detail = kSpaces[i];
-        descriptors[i] = raw::open(kSpaces[i], O_PATH | O_DIRECTORY, 0);
+// Nothing can be opened through them that the jail could not open anyway.
+int hand_over_directories(RestrictPlan& plan, const char*& detail) {
+    int descriptors[std::size(kHandedOver)];
+    for (size_t i = 0; i < std::size(kHandedOver); ++i) {
+        detail = kHandedOver[i];
+        descriptors[i] = raw::open(kHandedOver[i], O_PATH | O_DIRECTORY, 0);
         if (descriptors[i] < 0) return descriptors[i];
     }
     const int e = send_descriptors(plan.control_fd, descriptors, std::size(descriptors));
@@ -150,7 +149,7 @@ void restrict_and_run(RestrictPlan& plan) {
     setup.step(Step::no_new_privileges, forbid_new_privileges);
     // It forbids mounts, so all of them are made.
     setup.step(Step::landlock, [](RestrictPlan& p, const char*& detail) {
-        return p.landlock ? enter_landlock(p.changed_path, detail) : 0;
+        return p.landlock ? enter_landlock(p.writable_paths, detail) : 0;
     });
     // Last: the filter forbids what the steps above needed.
     setup.step(Step::system_calls, load_filter);

@@ -8,6 +8,7 @@
 
 #include "jail/identity.hpp"
 #include "jail/jail.hpp"
+#include "jail/policy/landlock.hpp"
 #include "jail/policy/limits.hpp"
 #include "jail/raw.hpp"
 #include "jail/steps.hpp"
@@ -27,7 +28,8 @@ struct RestrictPlan {
     Level level = Level::full;
     std::vector<policy::ResourceLimit> limits;
     bool landlock = true;           ///< false: the host has none, and the plan does without
-    const char* changed_path = "";  ///< the one directory that takes writes, by its name inside; empty: none
+    /// Directories of the plan that take writes, by their names inside.
+    std::vector<policy::WritablePath> writable_paths;
     dev_t host_root_device = 0;
     ino_t host_root_inode = 0;
     pid_t parent_pid = 0;
@@ -71,8 +73,8 @@ int new_session(RestrictPlan& plan, const char*& detail);
 int detach_standard_streams(RestrictPlan& plan, const char*& detail);
 /// In a user namespace that maps it.
 int become_inside_user(const Identity& identity, const char*& detail);
-/// Sends descriptors of kSpaces to the parent.
-int hand_over_spaces(RestrictPlan& plan, const char*& detail);
+/// Sends descriptors of kHandedOver to the parent.
+int hand_over_directories(RestrictPlan& plan, const char*& detail);
 
 /// Never returns: ends as pid 1 of a jail, or by _exit after a Report.
 [[noreturn]] void restrict_and_run(RestrictPlan& plan);

@@ -144,26 +144,30 @@ class Compiler {
         // A socket or FIFO of the host would be a way to talk to whoever holds its other end.
         if (!tree.is_directory && !S_ISREG(info.st_mode))
             return Error("show " + mount.source + " in the jail: it is neither a directory nor a file");
-        tree.is_layer = tree.is_directory;
         const bool takes_changes = mount.access == Access::copy_on_write;
-        if (takes_changes && (!tree.is_directory || !view_.changed_path.empty()))
+        if (takes_changes && (!tree.is_directory || view_.has_changed_directory))
             return Error("let cells change " + mount.source + ": one directory of a jail can be changed");
+        tree.is_writable = mount.access == Access::read_write;
+        tree.is_layer = tree.is_directory && !tree.is_writable;
         if (identity_.root_mode) {
             // The child gives up root's identity first, and /root may be closed to everybody else.
             auto fd = detach_tree(mount.source);
             if (!fd) return std::move(fd).error();
-            if (takes_changes)
+            if (takes_changes || tree.is_writable)
                 if (auto mapped = show_as_owner(fd->get(), info, identity_); !mapped)
-                    return std::move(mapped).error().context("let cells change " + mount.source);
+                    return std::move(mapped).error().context("let " + mount.source + " be written to");
             tree.fd = fd->get();
             view_.parent_fds.push_back(*std::move(fd));
         }
         ViewStep step{tree.is_layer ? Kind::shown_directory : Kind::tree, mount.target, ""};
         if (takes_changes) {
             step.kind = Kind::changed_directory;
-            view_.changed_path = mount.target;
+            view_.has_changed_directory = true;
+            view_.writable_paths.push_back({policy::WritablePath::Kind::changed_directory, mount.target});
             view_.changed_context = view_.context_fds.size();
         }
+        if (tree.is_writable)
+            view_.writable_paths.push_back({policy::WritablePath::Kind::volume, mount.target});
         if (tree.is_layer) view_.context_fds.push_back(-1);
         step.tree = add_tree(std::move(tree));
         view_.environment.push_back(std::move(step));
@@ -199,11 +203,11 @@ Result<View> compile_view(const Plan& plan, const Identity& identity) {
 
 std::vector<Space> read_spaces(const std::vector<UniqueFd>& descriptors) {
     std::vector<Space> spaces;
-    for (size_t i = 0; i < descriptors.size(); ++i) {
+    for (size_t i = 0; i < kSpaces && i < descriptors.size(); ++i) {
         struct statfs info {};
         if (::fstatfs(descriptors[i].get(), &info) != 0) continue;
         const auto block = static_cast<uint64_t>(info.f_bsize);
-        spaces.push_back({kSpaces[i], Bytes{(info.f_blocks - info.f_bfree) * block},
+        spaces.push_back({kHandedOver[i], Bytes{(info.f_blocks - info.f_bfree) * block},
                           Bytes{info.f_blocks * block}, info.f_files - info.f_ffree, info.f_files});
     }
     return spaces;

@@ -12,6 +12,7 @@
 #include "base/unique_fd.hpp"
 #include "jail/identity.hpp"
 #include "jail/jail.hpp"
+#include "jail/policy/landlock.hpp"
 
 namespace cellblock::jail {
 
@@ -43,7 +44,8 @@ struct HostTree {
     bool is_directory = false;
     bool is_device = false;
     bool is_layer = false;  ///< to become the layer of an overlay: alone, without what is mounted below it
-    mode_t mode = 0;        ///< permissions
+    bool is_writable = false;
+    mode_t mode = 0;   ///< permissions
     dev_t device = 0;  ///< what stood at `source` when the plan was made; something else by now is an error
     ino_t inode = 0;
     int fd = -1;  ///< the child's descriptor of the detached mount
@@ -61,8 +63,9 @@ struct View {
     /// Child: one overlay's fsopen(2) context for each shown directory, by which the parent can refresh it.
     /// As many as there are shown directories; -1 until made.
     std::vector<int> context_fds;
-    /// The one directory that takes writes, by its name inside; empty: none.
-    std::string changed_path;
+    /// Mounts that take writes; at most one of them is a changed directory.
+    std::vector<policy::WritablePath> writable_paths;
+    bool has_changed_directory = false;
     size_t changed_context = 0;  ///< its place among context_fds
     int changes_fd = -1;         ///< child: the directory of its upper layer
 };
@@ -83,9 +86,12 @@ int forbid_namespaces(const char*& detail);
 int mask_processes(const char*& detail);
 int make_root_read_only(const char*& detail);
 
-/// Where cells write: one directory of each writable file system.
-inline constexpr const char* kSpaces[] = {"/tmp", "/dev/shm"};
-/// Parent: how full they are, by descriptors in the same order.
+/// Directories that the child hands over, to be looked at and written to by the parent: one of each file
+/// system that takes writes, and the home directory.
+inline constexpr const char* kHandedOver[] = {"/tmp", "/dev/shm", kHome};
+inline constexpr size_t kSpaces = 2;          ///< the first ones are looked at for how full they are
+inline constexpr size_t kHomeHandedOver = 2;  ///< the home directory's place
+/// Parent: how full the spaces are, by descriptors in the order of kHandedOver.
 std::vector<Space> read_spaces(const std::vector<UniqueFd>& descriptors);
 
 }  // namespace cellblock::jail

@@ -98,9 +98,9 @@ int detach_clone(const char* path) {
 
 int open_host_tree(HostTree& tree) {
     if (tree.fd < 0) {
-        // A device and an overlay's layer come without what is mounted below them, else everything. For an
-        // ordinary user the kernel refuses (EINVAL) to show what such a mount covers.
-        const bool alone = tree.is_device || tree.is_layer;
+        // A device, an overlay's layer and what takes writes come without what is mounted below them, else
+        // everything. For an ordinary user the kernel refuses (EINVAL) to show what such a mount covers.
+        const bool alone = tree.is_device || tree.is_layer || tree.is_writable;
         const unsigned depth = alone ? 0U : static_cast<unsigned>(AT_RECURSIVE);
         tree.fd = raw::open_tree(AT_FDCWD, tree.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
         if (tree.fd < 0) return tree.fd;
@@ -112,6 +112,8 @@ int open_host_tree(HostTree& tree) {
     if (tree.is_device)
         return raw::set_mount_attributes(tree.fd, "", AT_EMPTY_PATH,
                                          MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    if (tree.is_writable)
+        return raw::set_mount_attributes(tree.fd, "", AT_EMPTY_PATH, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     return raw::set_mount_attributes(tree.fd, "", AT_EMPTY_PATH | AT_RECURSIVE, kReadOnly);
 }
 

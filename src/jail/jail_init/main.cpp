@@ -58,7 +58,7 @@ int main(int, char** argv) {
     plan.fault = given.fault;
     Setup setup(plan);
     setup.step(Step::new_session, stand_alone);
-    setup.step(Step::environment_mounts, hand_over_spaces);
+    setup.step(Step::environment_mounts, hand_over_directories);
     setup.step(Step::standard_streams, detach_standard_streams);
     restrict_and_run(plan);
 }

@@ -41,6 +41,8 @@ constexpr GuaranteeRow kGuarantees[] = {
      true, false, "bubblewrap brings it up in each network namespace that it makes"},
     {Guarantee::allowed_names, "allowed network names", "--network allow: names can be reached, each through a socket of the kernel process",
      true, false, "the sockets take a capability in the jail's network namespace, which bubblewrap leaves nobody"},
+    {Guarantee::writable_volumes, "writable volumes", "cellblock run --volume …:rw and --workspace",
+     true, false, "bubblewrap cannot map the owner of a directory to the jail's user, which root's jails need"},
     {Guarantee::ends_with_kernel, "ends with the kernel", "however the kernel process ends, so does everything inside",
      true, true, "jail-init follows its control socket, and bubblewrap's end, too"},
 };
@@ -74,6 +76,12 @@ Result<void> check_provided(const Plan& plan) {
         return std::move(Error("the isolation backend " + std::string(to_text(plan.backend)) +
                                " does not provide the network '" + std::string(to_text(plan.network)) + "'"))
             .with_remedy("Choose --network localhost, or the backend native.");
+    const auto volume =
+        std::ranges::find(plan.mounts, Access::read_write, [](const Mount& mount) { return mount.access; });
+    if (volume != plan.mounts.end() && !provides(plan.backend, Guarantee::writable_volumes))
+        return std::move(Error("let a program write to " + volume->source + ": the isolation backend " +
+                               std::string(to_text(plan.backend)) + " provides no writable volumes"))
+            .with_remedy("Choose the backend native.");
     return {};
 }
 

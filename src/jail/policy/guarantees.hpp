@@ -26,6 +26,7 @@ enum class Guarantee {
     writable_directory,
     no_loopback,
     allowed_names,
+    writable_volumes,
     ends_with_kernel,
 };
 

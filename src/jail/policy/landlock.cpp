@@ -3,6 +3,8 @@
 
 #include <linux/landlock.h>
 
+#include "base/check.hpp"
+
 namespace cellblock::jail::policy {
 namespace {
 
@@ -43,9 +45,16 @@ std::span<const LandlockRow> landlock_rows() {
     return kRows;
 }
 
-LandlockRow changed_directory_row() {
-    return {"the notebook directory, with --notebook-dir cow or rw", kOwn,
-            "writes go to a layer of the jail's own; the host's files are below it, read-only"};
+LandlockRow writable_row(WritablePath::Kind kind) {
+    switch (kind) {
+        case WritablePath::Kind::changed_directory:
+            return {"the notebook directory, with --notebook-dir cow or rw", kOwn,
+                    "writes go to a layer of the jail's own; the host's files are below it, read-only"};
+        case WritablePath::Kind::volume:
+            return {"volumes of cellblock run that are rw, and workspaces", kOwn,
+                    "the host's own directory, which somebody has named to be written to"};
+    }
+    UNREACHABLE();
 }
 
 uint64_t landlock_file_rights(int abi) {

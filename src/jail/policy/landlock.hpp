@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace cellblock::jail::policy {
 
@@ -15,8 +16,18 @@ struct LandlockRow {
 };
 
 std::span<const LandlockRow> landlock_rows();
-/// The row for the directory of a plan that takes writes; its path is the plan's.
-LandlockRow changed_directory_row();
+
+/// A mount of a plan that takes writes.
+struct WritablePath {
+    enum class Kind {
+        changed_directory,  ///< Access::copy_on_write
+        volume,             ///< Access::read_write
+    };
+    Kind kind = Kind::changed_directory;
+    std::string path;  ///< by its name inside
+};
+/// The row for such a mount; its path is the plan's.
+LandlockRow writable_row(WritablePath::Kind kind);
 
 /// All rights that the kernel knows from ABI version `abi` on, which are those that a ruleset must handle.
 uint64_t landlock_file_rights(int abi);

@@ -202,8 +202,10 @@ Table landlock() {
                 {}};
     for (const LandlockRow& row : landlock_rows())
         table.rows.push_back({row.path, rights_text(row.rights), row.reason});
-    const LandlockRow changed = changed_directory_row();
-    table.rows.push_back({changed.path, rights_text(changed.rights), changed.reason});
+    for (const auto kind : {WritablePath::Kind::changed_directory, WritablePath::Kind::volume}) {
+        const LandlockRow row = writable_row(kind);
+        table.rows.push_back({row.path, rights_text(row.rights), row.reason});
+    }
     return table;
 }
 
