@@ -115,6 +115,14 @@ class Directory {
     std::string path_;
 };
 
+Result<void> check_listed(const Directory& directory, pid_t pid) {
+    const std::string path = directory.file("cgroup.procs");
+    const std::string listed = "\n" + TRY(sys::read_file(path, kMaxFile));
+    if (listed.find("\n" + std::to_string(pid) + "\n") == std::string::npos)
+        return Error("process " + std::to_string(pid) + " is not in " + path);
+    return {};
+}
+
 std::string cpu_quota(double cpus) {
     return std::to_string(std::llround(cpus * static_cast<double>(kCpuPeriodUs)));
 }
@@ -148,10 +156,16 @@ class CgroupV1 final : public Cgroup {
 
     int clone_fd() const override { return -1; }
 
-    Result<void> join(pid_t pid) override {
-        for (const auto& directory : {memory_, pids_, cpu_, usage_})
-            if (directory && !(directory == usage_ && usage_ == cpu_))
-                TRY(sys::write_file(directory->file("cgroup.procs"), std::to_string(pid)));
+    Result<std::vector<UniqueFd>> entrances() const override {
+        std::vector<UniqueFd> opened;
+        // "tasks" takes one thread, so that nothing need be locked against its siblings.
+        for (const auto& directory : directories())
+            opened.push_back(TRY(sys::open(directory->file("tasks"), O_WRONLY)));
+        return opened;
+    }
+
+    Result<void> check_holds(pid_t pid) const override {
+        for (const auto& directory : directories()) TRY(check_listed(*directory, pid));
         return {};
     }
 
@@ -164,6 +178,14 @@ class CgroupV1 final : public Cgroup {
     using DirectoryPtr = std::shared_ptr<Directory>;
 
     CgroupV1() = default;
+
+    /// One of each hierarchy.
+    [[nodiscard]] std::vector<DirectoryPtr> directories() const {
+        std::vector<DirectoryPtr> all{memory_, pids_};
+        if (cpu_) all.push_back(cpu_);
+        if (usage_ && usage_ != cpu_) all.push_back(usage_);
+        return all;
+    }
 
     Result<void> add(const CgroupHost& host, const std::string& controller, const std::string& name,
                      DirectoryPtr& out) {
@@ -238,7 +260,7 @@ class CgroupV2 final : public Cgroup {
     }
 
     int clone_fd() const override { return fd_.get(); }
-    Result<void> join(pid_t) override { return {}; }
+    Result<void> check_holds(pid_t pid) const override { return check_listed(*directory_, pid); }
 
     int64_t memory_in_use(Bytes enough) const override {
         return less_cached_files(read_number(directory_->file("memory.current")), enough,

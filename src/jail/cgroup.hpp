@@ -7,8 +7,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
+#include "base/unique_fd.hpp"
 #include "jail/cgroup_counters.hpp"
 #include "jail/cgroup_host.hpp"
 #include "jail/jail.hpp"
@@ -25,10 +27,14 @@ class Cgroup {
     /// Removes the cgroup; everything in it must have ended.
     virtual ~Cgroup() = default;
 
-    /// Version 2: a descriptor for CLONE_INTO_CGROUP, which makes join() superfluous. -1 with version 1.
+    /// Version 2: a descriptor for CLONE_INTO_CGROUP. -1 with version 1.
     [[nodiscard]] virtual int clone_fd() const = 0;
-    /// Moves a process with its threads; children made before stay where they are.
-    virtual Result<void> join(pid_t pid) = 0;
+    /// Version 1: kMaxEntrances descriptors at most, by which a process of one thread puts itself into the
+    /// cgroup: it writes "0" to each. Moving another process would wait for every fork, exec and exit on the
+    /// host, often for some 10 ms (docs/adr/0018). Empty with version 2.
+    [[nodiscard]] virtual Result<std::vector<UniqueFd>> entrances() const { return std::vector<UniqueFd>(); }
+    /// An error unless the process is in it, in every hierarchy.
+    [[nodiscard]] virtual Result<void> check_holds(pid_t pid) const = 0;
     Counters counters() { return counters_->read(); }
     /// As Jail::restart_memory_peak().
     bool restart_memory_peak() { return counters_->restart_memory_peak(); }

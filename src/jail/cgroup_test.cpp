@@ -7,10 +7,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 
 #include "base/sys.hpp"
 #include "jail/cgroup_counters.hpp"
 #include "jail/cgroup_host.hpp"
+#include "jail/control.hpp"
 #include "jail/harness.hpp"
 #include "jail/probes.hpp"
 
@@ -122,6 +125,39 @@ TEST_P(CgroupsInMode, LimitsAreKeptAndTheCgroupGoesWithItsOwner) {
             EXPECT_EQ(again.error().error_number(), EEXIST);
         }
         EXPECT_EQ(footprint(), before);
+    });
+}
+
+TEST_P(CgroupsInMode, VersionOneIsEnteredByTheProcessItself) {
+    in_mode([](const Plan& plan) {
+        const CgroupHost host = look_at_cgroups().value();
+        auto cgroup = Cgroup::create(host, plan.limits, 8);
+        ASSERT_TRUE(cgroup) << cgroup.error().sentence();
+        const auto entrances = (*cgroup)->entrances().value();
+        if (!host.joins_late()) {
+            EXPECT_TRUE(entrances.empty()) << "version 2: its processes are made in it";
+            return;
+        }
+        EXPECT_GE(entrances.size(), 2U);
+        EXPECT_LE(entrances.size(), kMaxEntrances);
+        EXPECT_FALSE((*cgroup)->check_holds(::getpid()));
+        // Into all hierarchies but the last, then into that, too.
+        for (const size_t entered : {entrances.size() - 1, entrances.size()}) {
+            auto [reader, writer] = sys::pipe().value();
+            const pid_t child = ::fork();
+            if (child == 0) {
+                for (size_t i = 0; i < entered; ++i)
+                    if (::write(entrances[i].get(), "0", 1) != 1) std::_Exit(1);
+                if (::write(writer.get(), "", 1) != 1) std::_Exit(1);
+                ::pause();
+            }
+            writer.reset();
+            char done = 0;
+            EXPECT_EQ(::read(reader.get(), &done, 1), 1);
+            EXPECT_EQ(bool((*cgroup)->check_holds(child)), entered == entrances.size());
+            ::kill(child, SIGKILL);
+            ::waitpid(child, nullptr, 0);
+        }
     });
 }
 

@@ -84,9 +84,11 @@ void run_child(ChildPlan& plan) {
                [](ChildPlan& p, const char*& detail) { return open_host_trees(p.view, detail); });
     setup.step(Step::process_view,
                [](ChildPlan& p, const char*& detail) { return open_process_view(p.view, detail); });
-    setup.step(Step::new_root, [](ChildPlan&, const char*& detail) { return enter_new_root(detail); });
+    setup.step(Step::new_root,
+               [](ChildPlan& p, const char*& detail) { return enter_new_root(p.view, detail); });
     setup.step(Step::base_view, [](ChildPlan& p, const char*& detail) { return build_base(p.view, detail); });
     setup.step(Step::environment_mounts, show_directories);
+    setup.step(Step::old_root, [](ChildPlan&, const char*& detail) { return leave_old_root(detail); });
     // Before /proc/sys becomes read-only, and while we still have capabilities.
     setup.step(Step::namespace_quota,
                [](ChildPlan&, const char*& detail) { return forbid_namespaces(detail); });

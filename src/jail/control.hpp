@@ -12,11 +12,14 @@ inline constexpr size_t kMaxRequestSize = 128 * 1024;
 inline constexpr size_t kMaxStrings = 4096;
 /// Mounts of one plan; one message carries a descriptor for each, and the kernel allows 253.
 inline constexpr size_t kMaxMounts = 128;
+/// Hierarchies of cgroups version 1 that a jail stands in: memory, pids, cpu, cpuacct.
+inline constexpr size_t kMaxEntrances = 4;
 /// stdin, stdout, stderr, link.
 inline constexpr unsigned kSpawnDescriptors = 4;
 
 enum class Verb : uint32_t {
-    go,  ///< during set-up: the ids are mapped, or the limits are in force. No answer.
+    go,  ///< during set-up: the ids are mapped, or the limits are in force once Cgroup::entrances(), which
+         ///< come along, are taken. No answer.
     spawn,
     signal,
     kill_all,

@@ -48,6 +48,18 @@ struct Command {
     int descriptors[kSpawnDescriptors];  // -1: none
 };
 
+/// What came along with a message; their number.
+unsigned take_descriptors(msghdr& message, int* descriptors, size_t most) {
+    unsigned taken = 0;
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        taken = static_cast<unsigned>(std::min(count, most));
+        std::memcpy(descriptors, CMSG_DATA(header), taken * sizeof(int));
+    }
+    return taken;
+}
+
 class Init {
   public:
     explicit Init(int control_fd) : control_(control_fd) {}
@@ -178,12 +190,7 @@ class Init {
         do size = raw::call(SYS_recvmsg, control_, &message, MSG_CMSG_CLOEXEC);
         while (size == -EINTR);
         if (size <= 0 || (message.msg_flags & MSG_TRUNC) != 0) raw::exit_process(0);
-        for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-            if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-            const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-            descriptor_count = static_cast<unsigned>(std::min<size_t>(count, kSpawnDescriptors));
-            std::memcpy(descriptors, CMSG_DATA(header), descriptor_count * sizeof(int));
-        }
+        descriptor_count = take_descriptors(message, descriptors, kSpawnDescriptors);
         return size;
     }
 
@@ -370,12 +377,28 @@ class Init {
 
 int await_go(int control_fd) {
     Request request;
+    iovec data{&request, sizeof request};
+    alignas(cmsghdr) char control[CMSG_SPACE(kMaxEntrances * sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
     long n;
-    do n = raw::call(SYS_recvfrom, control_fd, &request, sizeof request, 0, nullptr, nullptr);
+    do n = raw::call(SYS_recvmsg, control_fd, &message, MSG_CMSG_CLOEXEC);
     while (n == -EINTR);
     if (n == 0) raw::exit_process(0);
     if (n < 0) return static_cast<int>(n);
-    return n == static_cast<long>(sizeof request) && request.verb == Verb::go ? 0 : -EBADMSG;
+    if (n != static_cast<long>(sizeof request) || request.verb != Verb::go) return -EBADMSG;
+    int entrances[kMaxEntrances];
+    const unsigned count = take_descriptors(message, entrances, kMaxEntrances);
+    int result = 0;
+    for (unsigned i = 0; i < count; ++i) {
+        if (result == 0) result = static_cast<int>(std::min(raw::write(entrances[i], "0", 1), 0L));
+        // Whoever holds one could leave by it for where the descriptor's opener may go.
+        raw::close(entrances[i]);
+    }
+    return result;
 }
 
 int send_descriptors(int control_fd, const int* descriptors, size_t count) {

@@ -7,7 +7,8 @@
 
 namespace cellblock::jail {
 
-/// Waits for Verb::go. 0, or -errno; ends the process when the parent is gone. Async-signal-safe.
+/// Waits for Verb::go, and enters the cgroups whose Cgroup::entrances() come along. 0, or -errno; ends the
+/// process when the parent is gone. Async-signal-safe.
 int await_go(int control_fd);
 
 /// Sends descriptors, at most kMaxMounts, in one message; no message for none. 0 or -errno.

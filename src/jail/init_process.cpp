@@ -23,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kMaxStatus = 16 * 1024;
 // Between the end of pid 1 and that of the process that has made it and waits for it.
 constexpr std::chrono::milliseconds kMakerGrace{1000};
+// With one request.
+constexpr size_t kMaxSent = std::max<size_t>(kSpawnDescriptors, kMaxEntrances);
 
 /// Readable (or hung up) before `timeout`?
 bool wait_readable(int fd, std::chrono::milliseconds timeout) {
@@ -158,13 +160,12 @@ bool InitProcess::maker_ended(std::chrono::milliseconds timeout) {
     return maker_.valid() && wait_readable(maker_.get(), timeout);
 }
 
-Result<void> InitProcess::go() {
+Result<void> InitProcess::go(const std::vector<UniqueFd>& entrances) {
     Request request;
     request.verb = Verb::go;
-    if (::send(control_.get(), &request, sizeof request, MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(sizeof request))
-        return errno_error("speak to the jail's first process");
-    return {};
+    std::vector<int> descriptors;
+    for (const UniqueFd& entrance : entrances) descriptors.push_back(entrance.get());
+    return send(request, "", descriptors);
 }
 
 Result<void> InitProcess::wait_ready() {
@@ -236,17 +237,16 @@ bool InitProcess::has_report() {
     return false;
 }
 
-Result<InitProcess::Answer> InitProcess::ask(const Request& request, std::string_view payload,
-                                             const std::vector<int>& descriptors,
-                                             std::chrono::milliseconds timeout) {
+Result<void> InitProcess::send(const Request& request, std::string_view payload,
+                               const std::vector<int>& descriptors) {
     iovec parts[] = {{const_cast<Request*>(&request), sizeof request},
                      {const_cast<char*>(payload.data()), payload.size()}};
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 2;
-    alignas(cmsghdr) char control[CMSG_SPACE(kSpawnDescriptors * sizeof(int))] = {};
+    alignas(cmsghdr) char control[CMSG_SPACE(kMaxSent * sizeof(int))] = {};
     if (!descriptors.empty()) {
-        CHECK(descriptors.size() <= kSpawnDescriptors);
+        CHECK(descriptors.size() <= kMaxSent);
         message.msg_control = control;
         message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
         cmsghdr* header = CMSG_FIRSTHDR(&message);
@@ -259,7 +259,13 @@ Result<InitProcess::Answer> InitProcess::ask(const Request& request, std::string
     do sent = ::sendmsg(control_.get(), &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0) return errno_error("speak to the jail's first process");
+    return {};
+}
 
+Result<InitProcess::Answer> InitProcess::ask(const Request& request, std::string_view payload,
+                                             const std::vector<int>& descriptors,
+                                             std::chrono::milliseconds timeout) {
+    TRY(send(request, payload, descriptors));
     const auto deadline = Clock::now() + timeout;
     while (true) {
         Answer answer;

@@ -25,7 +25,8 @@ class InitProcess {
     InitProcess& operator=(const InitProcess&) = delete;
 
     // Set-up.
-    Result<void> go();
+    /// `entrances` as Cgroup::entrances().
+    Result<void> go(const std::vector<UniqueFd>& entrances = {});
     /// The child's report: success when it is ready. A report that has come already wins over other errors,
     /// because it names the cause.
     Result<void> wait_ready();
@@ -61,6 +62,7 @@ class InitProcess {
     enum class Received { nothing, note, end };
     Received receive(Answer& out, std::chrono::milliseconds timeout);
 
+    Result<void> send(const Request& request, std::string_view payload, const std::vector<int>& descriptors);
     Result<std::vector<UniqueFd>> receive_descriptors(size_t count, pid_t& sender);
     void end_maker(bool ends_by_itself);
 

@@ -334,15 +334,19 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
         if (host) {
             // While the child builds its view: making this kind takes most of a millisecond.
             if (host->joins_late()) TRY(make_cgroup(*host));
-            TRY(parent_step(Step::join_cgroup, fault, cgroup->join(init->cloned_pid())));
         }
-        TRY(init->go());
+        std::vector<UniqueFd> entrances;
+        if (cgroup) entrances = TRY(cgroup->entrances());
+        TRY(init->go(entrances));
+        entrances.clear();
         view = TRY(maker->receive_view(*init));
         auto listener = TRY(init->receive_descriptors(1));
         // From here on, since the self-test does what is reported.
         denials =
             TRY(DenialWatch::start(std::move(listener.front()),
                                    memory_question(plan.limits.soft_memory, cgroup.get(), init->pid())));
+        // The filter is there, so the step before it is done.
+        if (cgroup) TRY(parent_step(Step::join_cgroup, fault, cgroup->check_holds(init->cloned_pid())));
         TRY(init->wait_ready());
         return {};
     };

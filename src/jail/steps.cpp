@@ -39,6 +39,7 @@ constexpr Row kSteps[] = {
     {Step::new_root, "new_root", "enter the new root", By::native},
     {Step::base_view, "base_view", "build the base system", By::native},
     {Step::environment_mounts, "environment_mounts", "show the environment"},
+    {Step::old_root, "old_root", "unmount the host's root", By::native},
     {Step::namespace_quota, "namespace_quota", "forbid further namespaces", By::native},
     {Step::process_masks, "process_masks", "mask /proc", By::native},
     {Step::read_only_root, "read_only_root", "make the root read-only", By::native},

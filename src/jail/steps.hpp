@@ -29,6 +29,7 @@ enum class Step : uint32_t {
     new_root,
     base_view,
     environment_mounts,
+    old_root,
     namespace_quota,
     process_masks,
     read_only_root,

@@ -78,10 +78,12 @@ Result<View> compile_view(const Plan& plan, const Identity& identity);
 /// Detaches the host's trees and /proc as descriptors while the host is still in sight.
 int open_host_trees(View& view, const char*& detail);
 int open_process_view(View& view, const char*& detail);
-/// A tmpfs becomes the root, the host's root is unmounted.
-int enter_new_root(const char*& detail);
+/// A tmpfs becomes the root. The host's is out of sight, and holds what the view is built of.
+int enter_new_root(const View& view, const char*& detail);
 int build_base(const View& view, const char*& detail);
 int show_environment(View& view, const char*& detail);
+/// The host's root is unmounted, and all else that the view does not show.
+int leave_old_root(const char*& detail);
 int forbid_namespaces(const char*& detail);
 int mask_processes(const char*& detail);
 int make_root_read_only(const char*& detail);

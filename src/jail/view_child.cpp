@@ -13,16 +13,21 @@ namespace {
 
 constexpr uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 constexpr unsigned kWritable = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-// Where the scratch file system is while its directories are handed out.
-constexpr const char* kScratchStaging = "/run/scratch";
-// Where the layers of overlays are while those are made, and the names of the two.
-constexpr const char* kLayers = "/run/layers";
-constexpr const char* kTreeLayer = "/run/layers/tree";
-constexpr const char* kEmptyLayer = "/run/layers/empty";
+// Where file systems stand that nobody is to reach later, while the view is built of parts of them: a mount
+// in the host's root, with which it goes. (Each call of umount waits for a grace period of RCU: on a busy
+// host for milliseconds.) Until then it is the working directory, and the following are names in it.
+constexpr const char* kStaging = "/proc";  // Any directory that exists everywhere would do.
+constexpr const char* kNewRoot = "root";
+// The scratch file system, whose directories are handed out.
+constexpr const char* kScratch = "scratch";
+// The layers of overlays. One tree after the other is mounted over the one before.
+constexpr const char* kTreeLayer = "tree";
+constexpr const char* kEmptyLayer = "empty";
+constexpr const char* kLowerLayers = "tree:empty";
 // The upper layer of the directory that takes writes: a file system of its own, so that it has a size.
-constexpr const char* kChanges = "/run/layers/changes";
-constexpr const char* kUpperLayer = "/run/layers/changes/upper";
-constexpr const char* kWorkLayer = "/run/layers/changes/work";
+constexpr const char* kChanges = "changes";
+constexpr const char* kUpperLayer = "changes/upper";
+constexpr const char* kWorkLayer = "changes/work";
 // Room for directories, symlinks and small generated files.
 constexpr const char* kRootSize = "4194304";
 
@@ -30,26 +35,26 @@ int stat_path(int dir_fd, const char* path, struct stat& info, int flags = 0) {
     return static_cast<int>(raw::call(SYS_newfstatat, dir_fd, path, &info, flags));
 }
 
+/// Something to mount on. What exists already is fine, whoever made it.
+int make_mount_point(const char* path, bool is_directory) {
+    const int e = is_directory ? raw::make_directory(path, 0755)
+                               : static_cast<int>(raw::call(SYS_mknodat, AT_FDCWD, path, S_IFREG | 0444, 0));
+    return e == -EEXIST ? 0 : e;
+}
+
 int make_path(const char* path, bool is_directory) {
+    // Mostly what it lies in exists.
+    if (const int e = make_mount_point(path, is_directory); e != -ENOENT) return e;
     char partial[PATH_MAX];
     const size_t length = std::strlen(path);
     if (length >= sizeof partial) return -ENAMETOOLONG;
-    // Everything up to each slash, then the whole. What exists already is fine, whoever made it.
-    for (size_t i = 1; i <= length; ++i) {
-        if (i < length && path[i] != '/') continue;
+    for (size_t i = 1; i < length; ++i) {
+        if (path[i] != '/') continue;
         std::memcpy(partial, path, i);
         partial[i] = '\0';
-        struct stat info {};
-        if (stat_path(AT_FDCWD, partial, info) == 0) continue;
-        if (i < length || is_directory) {
-            if (const int e = raw::make_directory(partial, 0755); e < 0) return e;
-        } else {
-            const int fd = raw::open(partial, O_CREAT | O_EXCL | O_WRONLY, 0444);
-            if (fd < 0) return fd;
-            raw::close(fd);
-        }
+        if (const int e = make_mount_point(partial, true); e < 0) return e;
     }
-    return 0;
+    return make_mount_point(path, is_directory);
 }
 
 int write_new_file(const ViewStep& step) {
@@ -122,17 +127,13 @@ int show_tree(const ViewStep& step, const HostTree& tree) {
     return attach(tree.fd, step.path.c_str());
 }
 
-int make_layers() {
-    if (const int e = make_path(kLayers, true); e < 0) return e;
-    if (const int e = attach(make_tmpfs("4096", "10", "0755"), kLayers); e < 0) return e;
-    if (const int e = raw::make_directory(kTreeLayer, 0755); e < 0) return e;
-    return raw::make_directory(kEmptyLayer, 0755);
-}
-
-// The overlays keep their layers; nothing else needs to reach them.
-int remove_layers() {
-    if (const long e = raw::call(SYS_umount2, kLayers, MNT_DETACH); e < 0) return static_cast<int>(e);
-    return static_cast<int>(raw::call(SYS_unlinkat, AT_FDCWD, kLayers, AT_REMOVEDIR));
+int make_staging(const View& view) {
+    if (const int e = attach(make_tmpfs("4096", "16", "0755"), kStaging); e < 0) return e;
+    if (const int e = raw::change_directory(kStaging); e < 0) return e;
+    for (const char* directory : {kNewRoot, kScratch, kTreeLayer, kEmptyLayer})
+        if (const int e = raw::make_directory(directory, 0755); e < 0) return e;
+    const int scratch = make_tmpfs(view.scratch_size.c_str(), view.scratch_inodes.c_str(), "0755");
+    return attach(scratch, kScratch);
 }
 
 /// A detached overlay over what is attached at kTreeLayer. Its context comes back in `context_fd`.
@@ -141,7 +142,7 @@ int make_overlay(int& context_fd) {
     if (context_fd < 0) return context_fd;
     int e = raw::set_option(context_fd, "source", "overlay");
     // Without an upper layer the kernel wants two lower ones.
-    if (e == 0) e = raw::set_option(context_fd, "lowerdir", "/run/layers/tree:/run/layers/empty");
+    if (e == 0) e = raw::set_option(context_fd, "lowerdir", kLowerLayers);
     // One device number for everything in it, as in the tree itself: du -x and find -xdev ask.
     if (e == 0) e = raw::set_option(context_fd, "xino", "on");
     return e == 0 ? raw::create_filesystem(context_fd, kReadOnly) : e;
@@ -153,9 +154,7 @@ int make_overlay(int& context_fd) {
 int show_directory(const ViewStep& step, const HostTree& tree, int& context_fd) {
     if (const int e = make_path(step.path.c_str(), true); e < 0) return e;
     if (const int e = attach(tree.fd, kTreeLayer); e < 0) return e;
-    const int overlay = make_overlay(context_fd);
-    if (const long e = raw::call(SYS_umount2, kTreeLayer, MNT_DETACH); e < 0) return static_cast<int>(e);
-    return attach(overlay, step.path.c_str());
+    return attach(make_overlay(context_fd), step.path.c_str());
 }
 
 int make_changes(const View& view, const HostTree& tree, int& changes_fd) {
@@ -189,23 +188,14 @@ int show_changed_directory(View& view, const ViewStep& step, const HostTree& tre
     if (const int e = make_path(step.path.c_str(), true); e < 0) return e;
     if (const int e = attach(tree.fd, kTreeLayer); e < 0) return e;
     if (const int e = make_changes(view, tree, view.changes_fd); e < 0) return e;
-    const int overlay = make_changed_overlay(context_fd);
-    for (const char* layer : {kTreeLayer, kChanges})
-        if (const long e = raw::call(SYS_umount2, layer, MNT_DETACH); e < 0) return static_cast<int>(e);
-    return attach(overlay, step.path.c_str());
+    return attach(make_changed_overlay(context_fd), step.path.c_str());
 }
 
-int build_scratch(const View& view, const ViewStep& step) {
-    struct stat info {};
-    if (stat_path(AT_FDCWD, kScratchStaging, info) != 0) {
-        if (const int e = make_path(kScratchStaging, true); e < 0) return e;
-        const int fs = make_tmpfs(view.scratch_size.c_str(), view.scratch_inodes.c_str(), "0755");
-        if (const int e = attach(fs, kScratchStaging); e < 0) return e;
-    }
+int build_scratch(const ViewStep& step) {
     char inner[128];
-    const size_t prefix = std::strlen(kScratchStaging);
+    const size_t prefix = std::strlen(kScratch);
     if (prefix + 1 + step.argument.size() >= sizeof inner) return -ENAMETOOLONG;
-    std::memcpy(inner, kScratchStaging, prefix);
+    std::memcpy(inner, kScratch, prefix);
     inner[prefix] = '/';
     std::memcpy(inner + prefix + 1, step.argument.c_str(), step.argument.size() + 1);
     if (const int e = raw::make_directory(inner, step.mode); e < 0) return e;
@@ -229,7 +219,7 @@ int build(const View& view, const ViewStep& step) {
         case ViewStep::Kind::changed_directory:
             break;  // show_environment()
         case ViewStep::Kind::scratch:
-            return build_scratch(view, step);
+            return build_scratch(step);
         case ViewStep::Kind::processes:
             if (const int e = make_path(path, true); e < 0) return e;
             return attach(view.proc_fd, path);
@@ -252,18 +242,37 @@ int build_all(const View& view, const std::vector<ViewStep>& steps, const char*&
     return 0;
 }
 
-int mask(const policy::MaskRow& row) {
+// By path and not as a descriptor: a detached mount needs a mount namespace, and the quota for those is 0 by
+// now.
+int bind(const char* source, const char* target) {
+    return static_cast<int>(raw::call(SYS_mount, source, target, nullptr, MS_BIND, nullptr));
+}
+
+/// What hides others: a mount with all its attributes, which those that are bound from it have, too.
+struct Covers {
+    const char* file = nullptr;
+    const char* directory = nullptr;
+};
+
+int cover_with(const char*& cover, const char* first, uint64_t attributes, const char* path) {
+    if (const int e = bind(cover ? cover : first, path); e < 0 || cover) return e;
+    cover = path;
+    return raw::set_mount_attributes(AT_FDCWD, path, 0, attributes);
+}
+
+int mask(const policy::MaskRow& row, Covers& covers) {
     struct stat info {};
+    // A mount that fails in the end (ENOTDIR) would cost as much as umount.
     if (const int e = stat_path(AT_FDCWD, row.path, info); e < 0) return e == -ENOENT ? 0 : e;
-    const char* cover = row.path;
-    if (row.mask == policy::Mask::hidden) cover = S_ISDIR(info.st_mode) ? "/run" : "/dev/null";
-    // By path and not as a descriptor: a detached mount needs a mount namespace, and the quota for those is 0
-    // by now.
-    if (const long e = raw::call(SYS_mount, cover, row.path, nullptr, MS_BIND, nullptr); e < 0)
-        return static_cast<int>(e);
-    uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-    if (cover[1] != 'd') attributes |= MOUNT_ATTR_NODEV;  // /dev/null must stay a device that can be opened
-    return raw::set_mount_attributes(AT_FDCWD, row.path, 0, attributes);
+    // /dev/null must stay a device that can be opened.
+    constexpr uint64_t kFile = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    constexpr uint64_t kDirectory = kFile | MOUNT_ATTR_NODEV;
+    if (row.mask == policy::Mask::read_only) {
+        const char* own = nullptr;
+        return cover_with(own, row.path, kDirectory, row.path);
+    }
+    if (S_ISDIR(info.st_mode)) return cover_with(covers.directory, "/run", kDirectory, row.path);
+    return cover_with(covers.file, "/dev/null", kFile, row.path);
 }
 
 }  // namespace
@@ -288,31 +297,28 @@ int open_process_view(View& view, const char*& detail) {
     return view.proc_fd < 0 ? view.proc_fd : 0;
 }
 
-int enter_new_root(const char*& detail) {
+int enter_new_root(const View& view, const char*& detail) {
+    detail = "staging";
+    if (const int e = make_staging(view); e < 0) return e;
     detail = "";
-    const int root = make_tmpfs(kRootSize, "8192", "0755");
-    if (root < 0) return root;
-    // Any directory that exists everywhere would do; it is covered for the next three calls only.
-    if (const int e = raw::move_mount(root, "/proc"); e < 0) return e;
-    if (const long e = raw::call(SYS_fchdir, root); e < 0) return static_cast<int>(e);
-    raw::close(root);
-    // With the old root stacked on the new one, "." is the old one and goes away.
-    if (const long e = raw::call(SYS_pivot_root, ".", "."); e < 0) return static_cast<int>(e);
-    if (const long e = raw::call(SYS_umount2, ".", MNT_DETACH); e < 0) return static_cast<int>(e);
-    return raw::change_directory("/");
+    if (const int e = attach(make_tmpfs(kRootSize, "8192", "0755"), kNewRoot); e < 0) return e;
+    // The old root is stacked on the new one. Names from "/" on begin below it.
+    return static_cast<int>(raw::call(SYS_pivot_root, kNewRoot, kNewRoot));
+}
+
+int leave_old_root(const char*& detail) {
+    detail = "";
+    if (const int e = raw::change_directory("/"); e < 0) return e;
+    // "." is what is stacked there. The overlays keep their layers, and directories of the scratch file
+    // system stay where they were put.
+    return static_cast<int>(raw::call(SYS_umount2, ".", MNT_DETACH));
 }
 
 int build_base(const View& view, const char*& detail) {
-    if (const int e = build_all(view, view.base, detail); e < 0) return e;
-    // The directories of the scratch file system stay where they were put; its root must not be reachable.
-    detail = kScratchStaging;
-    if (const long e = raw::call(SYS_umount2, kScratchStaging, MNT_DETACH); e < 0) return static_cast<int>(e);
-    return static_cast<int>(raw::call(SYS_unlinkat, AT_FDCWD, kScratchStaging, AT_REMOVEDIR));
+    return build_all(view, view.base, detail);
 }
 
 int show_environment(View& view, const char*& detail) {
-    detail = kLayers;
-    if (const int e = make_layers(); e < 0) return e;
     size_t shown = 0;
     for (const ViewStep& step : view.environment) {
         detail = step.path.c_str();
@@ -326,8 +332,7 @@ int show_environment(View& view, const char*& detail) {
             e = build(view, step);
         if (e < 0) return e;
     }
-    detail = kLayers;
-    return remove_layers();
+    return 0;
 }
 
 int forbid_namespaces(const char*& detail) {
@@ -340,9 +345,10 @@ int forbid_namespaces(const char*& detail) {
 }
 
 int mask_processes(const char*& detail) {
+    Covers covers;
     for (const policy::MaskRow& row : policy::process_masks()) {
         detail = row.path;
-        if (const int e = mask(row); e < 0) return e;
+        if (const int e = mask(row, covers); e < 0) return e;
     }
     return 0;
 }
