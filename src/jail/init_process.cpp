@@ -129,12 +129,16 @@ InitProcess::~InitProcess() {
     kill();
 }
 
+// When pid 1 dies the kernel kills everything in its namespace, and pid 1 is not reaped before they are.
+void InitProcess::begin_end() {
+    if (pidfd_.valid()) [[maybe_unused]]
+        const auto sent = sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
+}
+
 void InitProcess::kill() {
     const bool met = pidfd_.valid();
+    begin_end();
     if (met) {
-        // When pid 1 dies the kernel kills everything in its namespace, and pid 1 is not reaped before they
-        // are.
-        [[maybe_unused]] const auto sent = sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
         // With a maker it is the maker's to reap.
         if (wait_readable(pidfd_.get(), kKillTimeout) && maker_pid_ == 0) reap(pidfd_.get());
         pidfd_.reset();

@@ -50,6 +50,8 @@ class InitProcess {
                        std::chrono::milliseconds timeout);
     /// Reads what has come; false once pid 1 is gone.
     bool receive_events(std::deque<Event>& events);
+    /// Sends what kill() sends, and waits for nothing.
+    void begin_end();
     void kill();
 
     [[nodiscard]] int control_fd() const { return control_.get(); }

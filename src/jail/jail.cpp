@@ -93,6 +93,9 @@ class LinuxJail final : public Jail {
           readiness_(std::move(readiness)),
           pending_(std::move(pending)) {}
 
+    // First of all: while the kernel of Linux takes the jail apart, the watch's thread can end, too.
+    ~LinuxJail() override { init_->begin_end(); }
+
     Result<void> spawn(const Command& command) override {
         if (command.argv.empty()) return Error("spawn: no command");
         collect();
