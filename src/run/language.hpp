@@ -38,37 +38,48 @@ struct Preparation {
     std::string key;  ///< names what it leaves: of the toolchain's id and whatever else it depends on
     std::vector<File> files;
     std::vector<Invocation> steps;
-    std::string target;  ///< absolute
+    std::string target;  ///< absolute; a directory that the steps may write, and nobody afterwards
+    std::chrono::seconds time{600};
 };
 
 /// How a program comes to run.
 struct Recipe {
     std::optional<Preparation> preparation;
-    std::vector<Invocation> build;       ///< one after the other, in the program's directory; empty: nothing to build
-    std::vector<std::string> artifacts;  ///< files below that directory, or directories with all in them, that a
-                                         ///< build leaves; nothing else of it is there when the program runs
-    bool needs_sources = true;           ///< the program's own files are there, too, when it runs
-    Invocation run;                      ///< the program's arguments follow
+    /// One after the other, in the program's directory; empty: nothing to build.
+    std::vector<Invocation> build;
+    /// Files below that directory, or directories with all in them, that a build leaves; nothing else of it
+    /// is there when the program runs.
+    std::vector<std::string> artifacts;
+    bool needs_sources = true;  ///< the program's own files are there, too, when it runs
+    Invocation run;             ///< the program's arguments follow
 };
 
 /// Where toolchains are looked for.
 struct Search {
     std::vector<std::string> path;  ///< directories, in order: $PATH and what a language adds
     std::string home;
-    std::string python;  ///< interpreter to use; empty: the first one found
+    std::string python;                ///< interpreter to use; empty: the first one found
+    const Program* program = nullptr;  ///< whose files may say which toolchain they want
 };
 
 struct Language {
-    std::string_view name;                        ///< as --lang has it
-    std::string_view title;                       ///< as people write it
-    std::span<const std::string_view> suffixes;   ///< of file names, ".py"
-    std::span<const std::string_view> programs;   ///< in first lines "#!…"
-    std::span<const std::string_view> projects;   ///< files that make a directory a project: "go.mod"
-    std::string_view main_file;                   ///< what code is called that has no name
+    std::string_view name;                       ///< as --lang has it
+    std::string_view title;                      ///< as people write it
+    std::span<const std::string_view> suffixes;  ///< of file names, ".py"
+    std::span<const std::string_view> programs;  ///< in first lines "#!…"
+    std::span<const std::string_view> projects;  ///< files that make a directory a project: "go.mod"
+    std::string_view main_file;                  ///< what code is called that has no name
+    /// What a directory begins with: the first of these that it has, else its only file with one of the
+    /// suffixes; where `any_file_begins`, the first of several.
+    std::span<const std::string_view> entries;
+    bool any_file_begins;
+    /// A better name than `main_file` for this code; nullptr: there is none.
+    std::string (*name_of)(std::string_view code);
     /// The error says what was looked for, where, and how to get it.
     Result<Toolchain> (*find)(const Search& search);
-    Result<Recipe> (*plan)(const Toolchain& toolchain, const Program& program);
-    jail::Limits build_limits;                    ///< of the jail that it is built in
+    /// `limits` are those of the jail that it runs in: some runtimes must be told what they may use.
+    Result<Recipe> (*plan)(const Toolchain& toolchain, const Program& program, const jail::Limits& limits);
+    jail::Limits build_limits;  ///< of the jail that it is built in
     std::chrono::seconds build_time;
 };
 

@@ -1,10 +1,12 @@
 // A program as somebody hands it in: its files, and where it begins.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/result.hpp"
 
 namespace cellblock::run {
 
@@ -12,6 +14,9 @@ namespace cellblock::run {
 inline constexpr Bytes kMaxProgram = 64_MiB;
 inline constexpr Bytes kMaxArtifacts = 256_MiB;
 inline constexpr size_t kMaxFiles = 4096;
+/// Directories within directories, and such as are shown instead of being copied.
+inline constexpr size_t kMaxDepth = 32;
+inline constexpr size_t kMaxDirectories = 16;
 
 /// A file below the directory that a program runs in.
 struct File {
@@ -20,10 +25,33 @@ struct File {
     bool is_executable = false;
 };
 
+/// A directory of the host, with too much in it to be copied, that is shown read-only where the program
+/// expects it: node_modules. What it holds is in no key: results of such a program are not kept.
+struct Directory {
+    std::string path;    ///< relative to the program's directory
+    std::string source;  ///< absolute, without links
+};
+
 struct Program {
     std::string language;  ///< a name of the table of languages
     std::vector<File> files;
-    std::string entry;  ///< the path of the file that it begins with; for projects, the one that says so (go.mod)
+    /// The path of the file that it begins with; for projects, the one that says so (go.mod).
+    std::string entry;
+    std::vector<Directory> directories;
 };
+
+/// Where a program comes from: one of the three.
+struct Source {
+    std::optional<std::string> code;
+    int code_fd = -1;  ///< code is read from it to its end
+    /// Files, the first of which the program begins with; or one directory, and with it perhaps the file in
+    /// it that the program begins with.
+    std::vector<std::string> paths;
+    std::string language;  ///< empty: by names, first lines and project files
+};
+
+/// Reads no more than kMaxProgram. Of directories, what tools have made of the sources (target, __pycache__,
+/// .git …) is left out; links are followed within the directory, and refused when they lead out of it.
+Result<Program> read_program(const Source& source);
 
 }  // namespace cellblock::run

@@ -89,30 +89,13 @@ Error missing(const std::string& python) {
             "Name the interpreter of an environment, for example DIRECTORY/bin/python, with --python.");
 }
 
-// What pyenv would start for `shim`, as far as files and $PYENV_VERSION tell.
-std::string behind_pyenv_shim(const fs::path& shim, const HostFacts& host) {
-    const fs::path root = shim.parent_path().parent_path();
-    std::vector<std::string> chosen{host.pyenv_version};
-    std::replace(chosen[0].begin(), chosen[0].end(), ':', '\n');
-    for (fs::path at = host.working_directory; !at.empty(); at = at.parent_path()) {
-        if (auto text = sys::read_file(at / ".python-version", kMaxPyvenvCfg))
-            chosen.push_back(*std::move(text));
-        if (at == at.root_path()) break;
-    }
-    if (auto text = sys::read_file(root / "version", kMaxPyvenvCfg)) chosen.push_back(*std::move(text));
-    for (const std::string& text : chosen) {
-        std::istringstream lines(text);
-        for (std::string line; std::getline(lines, line);) {
-            const fs::path real = root / "versions" / trimmed(line) / "bin" / shim.filename();
-            if (!trimmed(line).empty() && is_there(real)) return real.string();
-        }
-    }
-    return "";
+bool is_shim(const fs::path& path) {
+    return path.parent_path().filename() == "shims";
 }
 
 Error is_script(const std::string& python, const HostFacts& host) {
-    if (fs::path(python).parent_path().filename() == "shims") {
-        const std::string real = behind_pyenv_shim(python, host);
+    if (is_shim(python)) {
+        const std::string real = interpreter_behind_shim(python, host);
         return Error(python + " is a shim that picks another interpreter at each start")
             .with_remedy(real.empty() ? "Name the real interpreter; \"pyenv which python\" prints it."
                                       : "Name the real interpreter: " + real + ".");
@@ -345,6 +328,28 @@ Result<PythonEnvironment> resolve_python(const std::string& path, const HostFact
     environment.externally_managed = !venv && is_there(fs::path(environment.base_prefix) / "lib" /
                                                        version.library() / "EXTERNALLY-MANAGED");
     return environment;
+}
+
+std::string interpreter_behind_shim(const std::string& path, const HostFacts& host) {
+    const fs::path shim = path;
+    if (!is_shim(shim)) return "";
+    const fs::path root = shim.parent_path().parent_path();
+    std::vector<std::string> chosen{host.pyenv_version};
+    std::replace(chosen[0].begin(), chosen[0].end(), ':', '\n');
+    for (fs::path at = host.working_directory; !at.empty(); at = at.parent_path()) {
+        if (auto text = sys::read_file(at / ".python-version", kMaxPyvenvCfg))
+            chosen.push_back(*std::move(text));
+        if (at == at.root_path()) break;
+    }
+    if (auto text = sys::read_file(root / "version", kMaxPyvenvCfg)) chosen.push_back(*std::move(text));
+    for (const std::string& text : chosen) {
+        std::istringstream lines(text);
+        for (std::string line; std::getline(lines, line);) {
+            const fs::path real = root / "versions" / trimmed(line) / "bin" / shim.filename();
+            if (!trimmed(line).empty() && is_there(real)) return real.string();
+        }
+    }
+    return "";
 }
 
 Result<void> require_ipython(const PythonEnvironment& environment) {

@@ -41,6 +41,10 @@ HostFacts read_host_facts();
 /// Resolves the environment of the interpreter at `path`. The error is a sentence for whoever named it.
 Result<PythonEnvironment> resolve_python(const std::string& path, const HostFacts& host = read_host_facts());
 
+/// What pyenv would start for its shim at `path`, as far as files and $PYENV_VERSION tell; empty when `path` is no shim
+/// or nothing is chosen.
+std::string interpreter_behind_shim(const std::string& path, const HostFacts& host);
+
 /// An error that says how to install IPython, unless the environment has it.
 Result<void> require_ipython(const PythonEnvironment& environment);
 

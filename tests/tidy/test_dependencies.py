@@ -17,9 +17,10 @@ MAY_USE = {
     "changes": {"base"},
     "session": {"base", "protocol", "jail", "observe", "changes"},
     "profile": {"base", "jail", "observe", "session"},
+    "run": {"base", "jail", "observe", "session"},
     # Of the jail only its words: levels and verdicts.
     "kernel": {"base", "protocol", "observe", "session", "jail"},
-    "cli": {"base", "protocol", "jail", "observe", "changes", "session", "profile", "kernel"},
+    "cli": {"base", "protocol", "jail", "observe", "changes", "session", "profile", "run", "kernel"},
 }
 WORDS_OF_THE_JAIL = {"jail/jail.hpp", "jail/verdict.hpp"}
 

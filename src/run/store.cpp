@@ -1,0 +1,352 @@
+// The directory: PROGRAMS/KEY and RESULTS/KEY are files with a header that says what they are, PREPARED/KEY
+// is a directory with `tree` (what jails are shown) and `size`. New things have names that begin with a dot
+// until they are whole. Times of modification are times of use.
+#include "run/store.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <system_error>
+
+#include "base/hex.hpp"
+#include "base/sys.hpp"
+#include "build_info.hpp"
+#include "observe/hash.hpp"
+
+namespace cellblock::run {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<const char*, 2> kKinds{"programs", "results"};  // by Kind
+constexpr const char* kPreparedDirectory = "prepared";
+constexpr const char* kPreparing = "preparing.lock";
+constexpr std::string_view kFormat = "cellblock store 1";
+constexpr size_t kMaxHeader = 256;
+/// What somebody left unfinished so long ago is not going to be finished.
+constexpr time_t kAbandoned = 3600;
+/// Between two looks at whether somebody else has finished a preparation, and how long to go on looking.
+constexpr std::chrono::milliseconds kPreparationPause{20};
+constexpr std::chrono::minutes kPreparationWait{15};
+constexpr size_t kMaxSizeText = 32;
+
+std::string name_of(Kind kind) {
+    return kKinds.at(static_cast<size_t>(kind));
+}
+
+/// Finds damage, which is not an attacker's: the directory is the user's own. SHA-256 would take longer than
+/// all that comes after it in a run of a built program.
+uint64_t checksum(std::string_view bytes) {
+    constexpr uint64_t kPrime = 0x9E3779B97F4A7C15U;  // 2^64 divided by the golden ratio, odd
+    uint64_t sum = bytes.size() * kPrime;
+    while (!bytes.empty()) {
+        uint64_t word = 0;
+        const size_t n = std::min(bytes.size(), sizeof word);
+        std::memcpy(&word, bytes.data(), n);
+        bytes.remove_prefix(n);
+        sum = (sum ^ word) * kPrime;
+        sum ^= sum >> 29U;
+    }
+    return sum;
+}
+
+std::string header(Kind kind, const std::string& key, std::string_view bytes) {
+    return std::string(kFormat) + " " + name_of(kind) + " " + key + " " + std::to_string(bytes.size()) + " " +
+           std::to_string(checksum(bytes)) + "\n";
+}
+
+bool is_key(std::string_view name) {
+    return name.size() == 64 && name.find_first_not_of(kHexDigits) == std::string_view::npos;
+}
+
+void touch(int fd) {
+    ::futimens(fd, nullptr);  // a failure makes it look less recently used
+}
+
+Result<void> make_directory(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errno_error("make the directory " + path);
+    return {};
+}
+
+/// Others who could write here could have programs of theirs run as the user's.
+Result<void> check_owner(const std::string& directory) {
+    struct stat status {};
+    if (::stat(directory.c_str(), &status) != 0) return errno_error("look at " + directory);
+    if (!S_ISDIR(status.st_mode)) return Error(directory + " is not a directory");
+    if (status.st_uid != ::geteuid())
+        return Error("keep built programs in " + directory + ": it belongs to somebody else")
+            .with_remedy("Name a directory of your own with XDG_CACHE_HOME.");
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return Error("keep built programs in " + directory + ": others may write there")
+            .with_remedy("Run chmod go-w " + directory + ".");
+    return {};
+}
+
+std::string unique_name() {
+    static std::atomic<unsigned> counter{0};
+    return ".new-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+}
+
+/// Checks and seals what a preparation has left: nothing but files and directories, which everybody may read.
+Result<Bytes> seal(const fs::path& tree) {
+    uint64_t total = 0;
+    size_t count = 0;
+    std::error_code error;
+    for (fs::recursive_directory_iterator entry(tree, error), end; !error && entry != end;
+         entry.increment(error)) {
+        const fs::file_status status = entry->symlink_status(error);
+        if (error) break;
+        const bool is_file = fs::is_regular_file(status);
+        if (!is_file && !fs::is_directory(status))
+            return Error("a preparation has left something that is no file: " + entry->path().string());
+        if (is_file) total += entry->file_size(error);
+        if (++count > kMaxPreparedFiles || total > kMaxStoreEntry.count)
+            return Error("a preparation has left more than " + std::to_string(kMaxPreparedFiles) +
+                         " files or " + to_text(kMaxStoreEntry));
+        const bool is_program = is_file && (status.permissions() & fs::perms::owner_exec) != fs::perms::none;
+        fs::permissions(entry->path(),
+                        static_cast<fs::perms>(!is_file     ? 0755
+                                               : is_program ? 0555
+                                                            : 0444),
+                        error);
+    }
+    if (!error) fs::permissions(tree, static_cast<fs::perms>(0755), error);
+    if (error) return Error("look at what a preparation has left in " + tree.string(), error.value());
+    return Bytes{total};
+}
+
+struct Entry {
+    fs::path path;
+    uint64_t size = 0;
+    timespec used{};
+    bool is_directory = false;
+};
+
+uint64_t size_of_prepared(const fs::path& path) {
+    const auto text = sys::read_file((path / "size").string(), kMaxSizeText);
+    uint64_t size = 0;
+    if (text) std::from_chars(text->data(), text->data() + text->size(), size);
+    return size;
+}
+
+void remove_tree(const fs::path& path) {
+    std::error_code error;  // what stays is looked at again the next time
+    fs::remove_all(path, error);
+}
+
+/// Everything that is kept. What was abandoned is removed on the way.
+std::vector<Entry> entries_of(const std::string& directory) {
+    std::vector<Entry> entries;
+    const time_t now = ::time(nullptr);
+    for (const char* kind : {kKinds[0], kKinds[1], kPreparedDirectory}) {
+        std::error_code error;
+        for (fs::directory_iterator entry(fs::path(directory) / kind, error), end; !error && entry != end;
+             entry.increment(error)) {
+            struct stat status {};
+            if (::lstat(entry->path().c_str(), &status) != 0) continue;
+            if (!is_key(entry->path().filename().string())) {
+                if (now - status.st_mtim.tv_sec > kAbandoned) remove_tree(entry->path());
+                continue;
+            }
+            const bool is_directory = S_ISDIR(status.st_mode);
+            entries.push_back(
+                {entry->path(),
+                 is_directory ? size_of_prepared(entry->path()) : static_cast<uint64_t>(status.st_size),
+                 status.st_mtim, is_directory});
+        }
+    }
+    return entries;
+}
+
+/// Not while somebody's jail shows it.
+void remove_entry(const Entry& entry) {
+    if (!entry.is_directory) {
+        ::unlink(entry.path.c_str());
+        return;
+    }
+    const auto fd = sys::open(entry.path.string(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) return;
+    const fs::path old = entry.path.parent_path() / unique_name();
+    std::error_code error;
+    fs::rename(entry.path, old, error);
+    if (!error) remove_tree(old);
+}
+
+/// The lock of whoever prepares; an error when the wait was ended or took too long.
+Result<UniqueFd> lock_preparing(const std::string& path, int stop_fd) {
+    UniqueFd fd = TRY(sys::open(path, O_RDWR | O_CREAT, 0600));
+    const auto deadline = std::chrono::steady_clock::now() + kPreparationWait;
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) return errno_error("lock " + path);
+        pollfd stop{stop_fd, POLLIN, 0};
+        if (::poll(&stop, 1, static_cast<int>(kPreparationPause.count())) > 0)
+            return Error("wait for another run to prepare a toolchain", ECANCELED);
+        if (std::chrono::steady_clock::now() > deadline)
+            return Error("another run has been preparing a toolchain for too long")
+                .with_remedy("End it; it holds the lock " + path + ".");
+    }
+    return fd;
+}
+
+Result<void> write_new(const std::string& path, std::initializer_list<std::string_view> parts) {
+    const UniqueFd fd = TRY(sys::open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    for (const std::string_view part : parts) TRY(sys::write_all(fd.get(), part));
+    return {};
+}
+
+}  // namespace
+
+std::string store_key(std::span<const std::string_view> parts) {
+    observe::Sha256 hash;
+    const auto add = [&](std::string_view part) {
+        hash.add(std::to_string(part.size()) + ":");
+        hash.add(part);
+    };
+    add(kVersion);
+    for (const std::string_view part : parts) add(part);
+    return observe::to_hex(hash.finish());
+}
+
+Result<std::string> Store::default_directory(const char* (*variable)(const char* name)) {
+    // The XDG specification has relative paths ignored.
+    if (const char* cache = variable("XDG_CACHE_HOME"); cache != nullptr && cache[0] == '/')
+        return std::string(cache) + "/cellblock";
+    if (const char* home = variable("HOME"); home != nullptr && home[0] == '/')
+        return std::string(home) + "/.cache/cellblock";
+    return Error("find a directory for built programs: neither XDG_CACHE_HOME nor HOME says where")
+        .with_remedy("Set one of them.");
+}
+
+Result<Store> Store::open(const std::string& directory, Bytes most) {
+    for (size_t at = directory.find('/', 1); at != std::string::npos; at = directory.find('/', at + 1))
+        TRY(make_directory(directory.substr(0, at)));
+    TRY(make_directory(directory));
+    std::error_code error;
+    const std::string real = fs::canonical(directory, error).string();
+    if (error) return Error("find " + directory, error.value());
+    TRY(check_owner(real));
+    for (const char* name : {kKinds[0], kKinds[1], kPreparedDirectory})
+        TRY(make_directory(real + "/" + name));
+    return Store(real, most);
+}
+
+std::optional<std::string> Store::get(Kind kind, const std::string& key) const {
+    const std::string path = directory_ + "/" + name_of(kind) + "/" + key;
+    const auto fd = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!fd) return std::nullopt;
+    struct stat status {};
+    if (::fstat(fd->get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+    const auto size = static_cast<uint64_t>(status.st_size);
+    if (size <= kMaxStoreEntry.count + kMaxHeader) {
+        std::string bytes(size, '\0');
+        size_t have = 0;
+        while (have < size) {
+            const ssize_t n = ::read(fd->get(), bytes.data() + have, size - have);
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0) break;
+            have += static_cast<size_t>(n);
+        }
+        const size_t line = bytes.find('\n') + 1;
+        if (have == size && line > 0 && line <= kMaxHeader) {
+            std::string_view body(bytes);
+            body.remove_prefix(line);
+            if (std::string_view(bytes).substr(0, line) == header(kind, key, body)) {
+                touch(fd->get());
+                bytes.erase(0, line);
+                return bytes;
+            }
+        }
+    }
+    ::unlink(path.c_str());
+    return std::nullopt;
+}
+
+Result<void> Store::put(Kind kind, const std::string& key, std::string_view bytes) const {
+    if (bytes.size() > kMaxStoreEntry.count)
+        return Error("keep an entry of " + to_text(Bytes{bytes.size()}) + ": it may have " +
+                     to_text(kMaxStoreEntry));
+    const std::string kept = directory_ + "/" + name_of(kind) + "/";
+    const std::string fresh = kept + unique_name();
+    auto written = write_new(fresh, {header(kind, key, bytes), bytes});
+    if (written && ::rename(fresh.c_str(), (kept + key).c_str()) != 0)
+        written = errno_error("rename " + fresh);
+    if (!written) {
+        ::unlink(fresh.c_str());
+        return std::move(written).error().context("keep a built program");
+    }
+    trim();
+    return {};
+}
+
+std::optional<Prepared> Store::find_prepared(const std::string& key) const {
+    const std::string path = directory_ + "/" + kPreparedDirectory + "/" + key;
+    auto fd = sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!fd || ::flock(fd->get(), LOCK_SH | LOCK_NB) != 0) return std::nullopt;
+    // It may have been removed between the opening and the lock.
+    struct stat held {};
+    struct stat named {};
+    if (::fstat(fd->get(), &held) != 0 || ::lstat(path.c_str(), &named) != 0 || held.st_ino != named.st_ino)
+        return std::nullopt;
+    touch(fd->get());
+    return Prepared{path + "/tree", *std::move(fd)};
+}
+
+Result<Prepared> Store::prepared(const std::string& key,
+                                 const std::function<Result<void>(const std::string& directory)>& make,
+                                 int stop_fd) const {
+    if (auto found = find_prepared(key)) return *std::move(found);
+    const std::string kept = directory_ + "/" + kPreparedDirectory + "/";
+    const UniqueFd lock = TRY(lock_preparing(directory_ + "/" + kPreparing, stop_fd));
+    if (auto found = find_prepared(key)) return *std::move(found);
+
+    const std::string fresh = kept + unique_name();
+    TRY(make_directory(fresh));
+    const auto finish = [&]() -> Result<void> {
+        TRY(make_directory(fresh + "/tree"));
+        TRY(make(fresh + "/tree"));
+        const Bytes size = TRY(seal(fresh + "/tree"));
+        TRY(write_new(fresh + "/size", {std::to_string(size.count)}));
+        if (::rename(fresh.c_str(), (kept + key).c_str()) != 0) return errno_error("rename " + fresh);
+        return {};
+    };
+    if (auto finished = finish(); !finished) {
+        remove_tree(fresh);
+        return std::move(finished).error();
+    }
+    auto found = find_prepared(key);
+    if (!found) return Error("keep what a toolchain needs in " + kept + key + ": it vanished");
+    trim();
+    return *std::move(found);
+}
+
+void Store::trim() const {
+    std::vector<Entry> entries = entries_of(directory_);
+    uint64_t total = 0;
+    for (const Entry& entry : entries) total += entry.size;
+    if (total <= most_.count && entries.size() <= kMaxStoreEntries) return;
+    std::ranges::sort(entries, [](const Entry& a, const Entry& b) {
+        return std::pair(a.used.tv_sec, a.used.tv_nsec) < std::pair(b.used.tv_sec, b.used.tv_nsec);
+    });
+    size_t count = entries.size();
+    for (const Entry& entry : entries) {
+        if (total <= most_.count && count <= kMaxStoreEntries) break;
+        remove_entry(entry);
+        total -= entry.size;
+        --count;
+    }
+}
+
+}  // namespace cellblock::run
