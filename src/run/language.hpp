@@ -35,7 +35,7 @@ struct Toolchain {
 /// a jail without anything of the user's; what it leaves in `target` is kept and shown there, read-only, to
 /// builds and programs.
 struct Preparation {
-    std::string key;  ///< names what it leaves: of the toolchain's id and whatever else it depends on
+    std::string key;  ///< a store_key() of the toolchain's id and whatever else it depends on
     std::vector<File> files;
     std::vector<Invocation> steps;
     std::string target;  ///< absolute; a directory that the steps may write, and nobody afterwards

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "run/languages/rows.hpp"
+#include "run/store.hpp"
 #include "run/toolchain.hpp"
 
 namespace cellblock::run {
@@ -192,7 +193,8 @@ Preparation preparation(const Toolchain& toolchain, bool all) {
     else
         for (const std::string_view package : kCommonPackages) packages += " " + std::string(package);
     Preparation result;
-    result.key = "go 1 " + packages + "\n" + toolchain.id;
+    const std::array<std::string_view, 3> parts{"go 1", packages, toolchain.id};
+    result.key = store_key(parts);
     // Names in one line each, as the compiler and the linker read them.
     const std::string script =
         "exec " + toolchain.path +

@@ -7,6 +7,7 @@
 
 #include "run/languages/java_source.hpp"
 #include "run/languages/rows.hpp"
+#include "run/store.hpp"
 #include "run/toolchain.hpp"
 
 namespace cellblock::run {
@@ -156,8 +157,9 @@ Preparation preparation(const Toolchain& toolchain) {
     train.argv.push_back("-XX:ArchiveClassesAtExit=" + archive());
     append(train.argv, compiler_options());
     append(train.argv, {"-d", "/tmp/classes", "Training.java"});
-    result.key = "java 1\n" + std::string(kTraining) + toolchain.id;
-    for (const std::string& word : train.argv) result.key += "\n" + word;
+    std::vector<std::string_view> parts{"java 1", kTraining, toolchain.id};
+    parts.insert(parts.end(), train.argv.begin(), train.argv.end());
+    result.key = store_key(parts);
     result.steps = {std::move(train)};
     result.target = kPrepared;
     return result;
