@@ -145,6 +145,12 @@ class FakeJail final : public jail::Jail {
     }
     ~FakeJail() override { finish(); }
 
+    // Sessions have no use for these.
+    Result<void> place(const jail::HomeFile& /*file*/) override { return {}; }
+    Result<std::vector<jail::HomeFile>> take(const std::string& /*path*/, Bytes /*most*/,
+                                             size_t /*max_files*/) override {
+        return std::vector<jail::HomeFile>();
+    }
     Result<void> spawn(const jail::Command& command) override {
         if (world_.spawn_fails) return Error("execute /python", ENOENT);
         finish();
