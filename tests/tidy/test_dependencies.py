@@ -13,14 +13,15 @@ MAY_USE = {
     "base": set(),
     "protocol": {"base"},
     "jail": {"base"},
+    "network": {"base"},
     "observe": {"base"},
     "changes": {"base"},
-    "session": {"base", "protocol", "jail", "observe", "changes"},
+    "session": {"base", "protocol", "jail", "network", "observe", "changes"},
     "profile": {"base", "jail", "observe", "session"},
-    "run": {"base", "jail", "observe", "session"},
+    "run": {"base", "jail", "network", "observe", "session"},
     # Of the jail only its words: levels and verdicts.
-    "kernel": {"base", "protocol", "observe", "session", "jail"},
-    "cli": {"base", "protocol", "jail", "observe", "changes", "session", "profile", "run", "kernel"},
+    "kernel": {"base", "protocol", "network", "observe", "session", "jail"},
+    "cli": {"base", "protocol", "jail", "network", "observe", "changes", "session", "profile", "run", "kernel"},
 }
 WORDS_OF_THE_JAIL = {"jail/jail.hpp", "jail/verdict.hpp"}
 
