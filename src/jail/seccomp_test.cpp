@@ -144,6 +144,9 @@ TEST(SyscallPolicy, EveryNumberIsAnsweredAsItsRowSays) {
                 answer = policy::kNotAccounted;
             EXPECT_EQ(evaluate(filters.calls, call_data(number)), expected(answer)) << "number " << number;
         }
+        // What a tracer makes of a call that it skips, and what no table has.
+        for (const int number : {-1, 0x3fffffff})
+            EXPECT_EQ(evaluate(filters.calls, call_data(number)), expected(policy::refuse(ENOSYS)));
     }
 }
 
@@ -156,6 +159,7 @@ TEST(SyscallPolicy, AnotherArchitectureIsKilledWhateverItCalls) {
         for (uint32_t number = 0; number < 600; ++number)
             EXPECT_EQ(evaluate(program, call_data(static_cast<int>(kX32 | number))),
                       SECCOMP_RET_KILL_PROCESS);
+        EXPECT_EQ(evaluate(program, call_data(-2)), SECCOMP_RET_KILL_PROCESS);
 #endif
     }
 }

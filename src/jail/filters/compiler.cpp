@@ -1,19 +1,34 @@
 // From policy rows to BPF.
 #include "jail/filters/compiler.hpp"
 
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 
+#include "base/check.hpp"
 #include "base/sys.hpp"
 #include "jail/policy/syscalls.hpp"
 
 namespace cellblock::jail {
 namespace {
+
+#if defined(__x86_64__)
+constexpr uint32_t kArchitecture = AUDIT_ARCH_X86_64;
+// From here on, calls have the numbers of x32, another table of the same architecture.
+constexpr uint32_t kForeignNumbers = 0x40000000;
+#elif defined(__aarch64__)
+constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
+constexpr uint32_t kForeignNumbers = 0;
+#endif
 
 using Context = std::unique_ptr<void, decltype(&seccomp_release)>;
 
@@ -40,9 +55,16 @@ Result<int> resolve(std::string_view name) {
     return number;
 }
 
+/// For libseccomp.
 uint32_t action(const policy::Answer& answer) {
     if (answer == policy::kAllow) return SCMP_ACT_ALLOW;
     return answer.reported ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(static_cast<uint32_t>(answer.error));
+}
+
+/// For Linux.
+uint32_t returned(const policy::Answer& answer) {
+    if (answer == policy::kAllow) return SECCOMP_RET_ALLOW;
+    return answer.reported ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ERRNO | static_cast<uint32_t>(answer.error);
 }
 
 scmp_arg_cmp comparison(const policy::Condition& condition) {
@@ -77,19 +99,61 @@ Result<BpfProgram> to_program(const Context& context) {
     return program;
 }
 
+/// From this number up to the next range's, the answer is the same.
+struct Range {
+    uint32_t first;
+    uint32_t action;
+};
+
+/// A binary tree of comparisons; what is not below a range's first number is looked for behind it.
+void append_tree(BpfProgram& program, std::span<const Range> ranges) {
+    if (ranges.size() == 1) {
+        program.push_back({BPF_RET | BPF_K, 0, 0, ranges.front().action});
+        return;
+    }
+    const size_t half = ranges.size() / 2;
+    const size_t at = program.size();
+    program.push_back({});
+    append_tree(program, ranges.first(half));
+    const size_t lower = program.size() - at - 1;
+    CHECK(lower <= UINT8_MAX);
+    program[at] = {BPF_JMP | BPF_JGE | BPF_K, static_cast<uint8_t>(lower), 0, ranges[half].first};
+    append_tree(program, ranges.subspan(half));
+}
+
+// Not by libseccomp, which compares with each number: loading takes Linux time for each instruction, and is
+// among the dearest steps of a jail's start.
 Result<BpfProgram> compile_calls(Level level) {
-    const Context context = TRY(make_context(SCMP_ACT_ERRNO(ENOSYS)));
+    constexpr uint32_t kUnknown = SECCOMP_RET_ERRNO | ENOSYS;
+    std::map<uint32_t, uint32_t> answers;
     for (const policy::CallRow& row : policy::calls()) {
         // A number below 0 stands for a call that this architecture does not have.
         const int number = TRY(resolve(row.name));
         if (number < 0) continue;
         const bool holds = row.when == policy::When::always || level == Level::full;
-        const uint32_t answer = action(holds ? row.answer : policy::kNotAccounted);
-        if (answer == SCMP_ACT_ERRNO(ENOSYS)) continue;  // The default; libseccomp refuses to repeat it.
-        if (const int e = seccomp_rule_add(context.get(), answer, number, 0); e < 0)
-            return seccomp_error("add system call " + std::string(row.name) + " to the filter", e);
+        answers[static_cast<uint32_t>(number)] = returned(holds ? row.answer : policy::kNotAccounted);
     }
-    return to_program(context);
+    std::vector<Range> ranges;
+    const auto add = [&ranges](uint32_t first, uint32_t action) {
+        if (ranges.empty() || ranges.back().action != action) ranges.push_back({first, action});
+    };
+    add(0, kUnknown);
+    for (auto answer = answers.begin(); answer != answers.end(); ++answer) {
+        if (answer->first == 0) ranges.clear();
+        add(answer->first, answer->second);
+        if (const auto next = std::next(answer); next == answers.end() || next->first != answer->first + 1)
+            add(answer->first + 1, kUnknown);
+    }
+    if (kForeignNumbers != 0) {
+        add(kForeignNumbers, SECCOMP_RET_KILL_PROCESS);
+        add(UINT32_MAX, kUnknown);  // What a tracer makes of a call that it skips.
+    }
+    BpfProgram program{{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, arch)},
+                       {BPF_JMP | BPF_JEQ | BPF_K, 1, 0, kArchitecture},
+                       {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS},
+                       {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)}};
+    append_tree(program, ranges);
+    return program;
 }
 
 Result<BpfProgram> compile_arguments() {

@@ -1,6 +1,6 @@
-// Compiles the system call policy into BPF programs, with libseccomp, when Cellblock is built: the
-// compilation takes longer (2 ms) than anything else that a jail's start does. Neither this nor libseccomp is
-// in the binary.
+// Compiles the system call policy into BPF programs, those of arguments with libseccomp, when Cellblock is
+// built: the compilation takes longer (2 ms) than anything else that a jail's start does. Neither this nor
+// libseccomp is in the binary.
 #pragma once
 
 #include <linux/filter.h>
