@@ -62,6 +62,10 @@ pid_t process_of(pid_t thread) {
                                    : static_cast<pid_t>(std::strtol(status->c_str() + at + 6, nullptr, 10));
 }
 
+int milliseconds_until(Clock::time_point later, Clock::time_point now) {
+    return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(later - now).count());
+}
+
 Result<void> check_struct_sizes() {
     seccomp_notif_sizes sizes{};
     if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0)
@@ -73,18 +77,29 @@ Result<void> check_struct_sizes() {
 
 }  // namespace
 
-Result<std::unique_ptr<DenialWatch>> DenialWatch::start(UniqueFd listener, MemoryQuestion is_left) {
+Result<std::unique_ptr<DenialWatch>> DenialWatch::make(UniqueFd listener, MemoryQuestion is_left) {
     TRY(check_struct_sizes());
     UniqueFd stop = TRY(sys::event_fd());
     ::ioctl(listener.get(), kSetFlags, kSyncWakeUp);  // Slower without: older kernels say EINVAL.
-    std::unique_ptr<DenialWatch> watch(
+    return std::unique_ptr<DenialWatch>(
         new DenialWatch(std::move(listener), std::move(stop), std::move(is_left)));
+}
+
+void DenialWatch::answer_until(int descriptor, std::chrono::milliseconds timeout) {
+    run(descriptor, Clock::now() + timeout);
+}
+
+Result<void> DenialWatch::start() {
     try {
-        watch->thread_ = std::thread([raw = watch.get()] { raw->run(); });
+        thread_ = std::thread([this] {
+            run(stop_.get(), Clock::time_point::max());
+            release_heaps(Clock::time_point::max());
+            listener_.reset();
+        });
     } catch (const std::system_error& error) {
         return Error("start a thread that watches refused system calls", error.code().value());
     }
-    return watch;
+    return {};
 }
 
 DenialWatch::DenialWatch(UniqueFd listener, UniqueFd stop, MemoryQuestion is_left)
@@ -106,11 +121,10 @@ MemoryRefusals DenialWatch::take_memory_refusals() {
     return std::exchange(memory_refusals_, {});
 }
 
-void DenialWatch::run() {
+void DenialWatch::run(int until, Clock::time_point deadline) {
     unsigned answered = 0;
     auto window_end = Clock::now();
-    while (true) {
-        const auto now = Clock::now();
+    for (auto now = window_end; now < deadline; now = Clock::now()) {
         if (now >= window_end) {
             answered = 0;
             window_end = now + kDenialWindow;
@@ -118,10 +132,11 @@ void DenialWatch::run() {
         release_heaps(now);
         const bool exhausted = answered == kMaxDenialsPerWindow;
         // A negative descriptor is left out by poll(2).
-        pollfd fds[] = {{stop_.get(), POLLIN, 0}, {exhausted ? -1 : listener_.get(), POLLIN, 0}};
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(window_end - now);
-        const auto held = held_heaps_.empty() ? std::chrono::milliseconds(-1) : kHeldHeap;
-        const int n = ::poll(fds, 2, static_cast<int>((exhausted ? left : held).count()));
+        pollfd fds[] = {{until, POLLIN, 0}, {exhausted ? -1 : listener_.get(), POLLIN, 0}};
+        auto wake = deadline;
+        if (exhausted) wake = std::min(wake, window_end);
+        if (!exhausted && !held_heaps_.empty()) wake = std::min(wake, now + kHeldHeap);
+        const int n = ::poll(fds, 2, wake == Clock::time_point::max() ? -1 : milliseconds_until(wake, now));
         if (n < 0 && errno != EINTR) break;
         if (fds[0].revents != 0) break;
         if (fds[1].revents == 0) continue;
@@ -129,8 +144,6 @@ void DenialWatch::run() {
         // POLLHUP: nobody is left who could ask.
         if ((fds[1].revents & POLLIN) == 0 || !answer_one()) listener_.reset();
     }
-    release_heaps(Clock::time_point::max());
-    listener_.reset();
 }
 
 bool DenialWatch::answer_one() {

@@ -36,11 +36,16 @@ inline constexpr size_t kMaxHeldHeaps = 64;
 
 class DenialWatch {
   public:
-    /// Are so many bytes left? Called in the watch's thread.
+    /// Are so many bytes left? Called by the thread that answers.
     using MemoryQuestion = std::function<bool(uint64_t bytes)>;
 
-    /// `listener` as seccomp(2) gives it for SECCOMP_FILTER_FLAG_NEW_LISTENER. Starts a thread.
-    static Result<std::unique_ptr<DenialWatch>> start(UniqueFd listener, MemoryQuestion is_left);
+    /// `listener` as seccomp(2) gives it for SECCOMP_FILTER_FLAG_NEW_LISTENER.
+    static Result<std::unique_ptr<DenialWatch>> make(UniqueFd listener, MemoryQuestion is_left);
+    /// Answers in the calling thread until `descriptor` is readable or hung up, for `timeout` at most: who
+    /// waits for the caller anyhow is faster than a thread that is only being made.
+    void answer_until(int descriptor, std::chrono::milliseconds timeout);
+    /// From now on a thread answers.
+    Result<void> start();
     ~DenialWatch();
     DenialWatch(const DenialWatch&) = delete;
     DenialWatch& operator=(const DenialWatch&) = delete;
@@ -52,7 +57,7 @@ class DenialWatch {
 
   private:
     DenialWatch(UniqueFd listener, UniqueFd stop, MemoryQuestion is_left);
-    void run();
+    void run(int until, std::chrono::steady_clock::time_point deadline);
     bool answer_one();
     seccomp_notif_resp answer_to(const seccomp_notif& request);
     bool allows_memory(const seccomp_notif& request);
@@ -74,7 +79,7 @@ class DenialWatch {
     std::vector<Denial> denials_;
     MemoryRefusals memory_refusals_;
     const MemoryQuestion is_left_;
-    std::vector<HeldHeap> held_heaps_;  // the watch's thread alone
+    std::vector<HeldHeap> held_heaps_;  // of the thread that answers
     std::thread thread_;
 };
 

@@ -55,6 +55,8 @@ class InitProcess {
     void kill();
 
     [[nodiscard]] int control_fd() const { return control_.get(); }
+    /// Readable when wait_ready() need not wait.
+    [[nodiscard]] int report_fd() const { return report_.get(); }
     /// Of pid 1, as the host sees it; 0 before it was met.
     [[nodiscard]] pid_t pid() const { return pid_; }
     [[nodiscard]] pid_t cloned_pid() const { return maker_pid_ != 0 ? maker_pid_ : pid_; }

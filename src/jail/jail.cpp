@@ -344,14 +344,14 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
         entrances.clear();
         view = TRY(maker->receive_view(*init));
         auto listener = TRY(init->receive_descriptors(1));
-        // From here on, since the self-test does what is reported.
-        denials =
-            TRY(DenialWatch::start(std::move(listener.front()),
-                                   memory_question(plan.limits.soft_memory, cgroup.get(), init->pid())));
+        denials = TRY(DenialWatch::make(std::move(listener.front()),
+                                        memory_question(plan.limits.soft_memory, cgroup.get(), init->pid())));
         // The filter is there, so the step before it is done.
         if (cgroup) TRY(parent_step(Step::join_cgroup, fault, cgroup->check_holds(init->cloned_pid())));
+        // The self-test does what is reported.
+        denials->answer_until(init->report_fd(), kSetupTimeout);
         TRY(init->wait_ready());
-        return {};
+        return denials->start();
     };
     if (auto met = meet(); !met) return init->explain(std::move(met).error());
 
