@@ -5,6 +5,8 @@ that whatever else the machine does hits both alike. Called by ./bench.
 import argparse
 import dataclasses
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.installation import ROOT, read_spec  # noqa: E402
+from support.users import ordinary_user  # noqa: E402
 
 from measured_kernel import MeasuredKernel  # noqa: E402
 
@@ -111,13 +114,41 @@ def measure(size):
     return collected
 
 
+BARE = "bare spawn of /bin/true"
+JAIL_ASKED = {"start": "<= 3 ms over bare", "start, /bin/true, end": "<= 3 ms over bare, below bubblewrap"}
+
+
 def measure_jails(size):
-    """The jail alone, without Python: samples in milliseconds, by what was measured."""
-    program = ROOT / "build" / "release" / "bin" / "jail_bench"
-    done = subprocess.run([program, str(size["jails"])], capture_output=True, text=True, timeout=300)
+    """The jail alone, without Python: samples in milliseconds, by who started it and what was measured."""
+    programs = ROOT / "build" / "release" / "bin"
+    command = ["jail_bench", str(size["jails"])]
+    if os.geteuid() != 0:
+        return {"this user": json_of([programs / command[0], *command[1:]])}
+    samples = {"root": json_of([programs / command[0], *command[1:]])}
+    user = ordinary_user()
+    delegated = subprocess.run([programs / "cellblock", "delegate", user.name], capture_output=True).returncode == 0
+    levels = [] if delegated else ["namespaced"]  # With version 2 systemd delegates, to users that are logged in.
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        os.chmod(directory, 0o755)
+        program = shutil.copy(programs / command[0], directory)
+        samples["an ordinary user"] = json_of([program, *command[1:], *levels], user=user.uid, group=user.gid, extra_groups=[])
+    return samples
+
+
+def json_of(command, **how):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, **how)
     if done.returncode != 0:
-        raise SystemExit(f"{program} failed: {done.stderr}")
+        raise SystemExit(f"{command[0]} failed: {done.stderr}")
     return json.loads(done.stdout)
+
+
+def print_jails(who, samples):
+    print(f"\n{f'jail alone, as {who}, ms':<38}{'median':>10}{'p99':>10}{'over bare':>11}   asked")
+    bare = statistics.median(samples[BARE])
+    for name, values in samples.items():
+        over = "" if name == BARE else f"{statistics.median(values) - bare:.2f}"
+        asked = JAIL_ASKED.get(name.partition(": ")[2], "")
+        print(f"{name:<38}{statistics.median(values):>10.2f}{p99(values):>10.2f}{over:>11}   {asked}".rstrip())
 
 
 # Cells that run into their limit of time: what they do, how long they may take until they must have ended, in ms.
@@ -202,9 +233,8 @@ def print_tables(collected, jails, overruns, audit, size):
         shown = [f"{kernel[row + '_arrived'][0]:,}" + ("" if kernel[row + "_idle"][0] else ", no idle")
                  for kernel in (theirs, ours)]
         print(f"{name:<34}{shown[0]:>24}{shown[1]:>24}{'':>8}   all, and idle")
-    print(f"\n{'jail alone, ms':<34}{'median':>12}{'p99':>12}")
-    for name, values in jails.items():
-        print(f"{name:<34}{statistics.median(values):>12.2f}{p99(values):>12.2f}")
+    for who, samples in jails.items():
+        print_jails(who, samples)
     print(f"\n{'end of a cell beyond its time, ms':<34}{'median':>12}{'worst':>12}   asked")
     for name, values in overruns.items():
         print(f"{name:<34}{statistics.median(values):>12.2f}{max(values):>12.2f}   <= 50 ms")
