@@ -18,5 +18,10 @@ TEST_PACKAGES=(
 # Node runs VS Code's client library. It may come from elsewhere, with an npm that excludes Debian's.
 command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)
 
+# Languages of `cellblock run`, where no other toolchain of theirs is to be found.
+command -v go >/dev/null || TEST_PACKAGES+=(golang-go)
+command -v rustc >/dev/null || TEST_PACKAGES+=(rustc cargo)
+command -v javac >/dev/null || TEST_PACKAGES+=(default-jdk-headless)
+
 # A host with systemd and cgroup version 2, emulated.
 RIG_PACKAGES=(qemu-system-x86 mmdebstrap uidmap kmod cpio e2fsprogs zstd xz-utils)

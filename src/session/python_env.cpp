@@ -293,9 +293,8 @@ void warn_of_hidden_packages(const ShownPaths& shown, PythonEnvironment& environ
     }
 }
 
-}  // namespace
-
-Result<PythonEnvironment> resolve_python(const std::string& path, const HostFacts& host) {
+/// The environment without what its packages say; `shown` is what the jail will show of it.
+Result<PythonEnvironment> resolve(const std::string& path, const HostFacts& host, ShownPaths& shown) {
     PythonEnvironment environment;
     environment.interpreter = absolute(path, host.working_directory);
     TRY(check_program(environment.interpreter, host));
@@ -310,7 +309,6 @@ Result<PythonEnvironment> resolve_python(const std::string& path, const HostFact
     environment.prefix = venv ? venv->directory : environment.base_prefix;
     environment.site_packages = all_site_packages(venv, environment.base_prefix, version);
 
-    ShownPaths shown(host.homes);
     if (auto result = show_environment(shown, environment, real, venv.has_value()); !result)
         return std::move(result.error())
             .context("use the environment of " + environment.interpreter)
@@ -318,8 +316,6 @@ Result<PythonEnvironment> resolve_python(const std::string& path, const HostFact
                          " -m venv DIRECTORY.");
     environment.mounts = shown.mounts();
 
-    find_ipython(shown, environment);
-    warn_of_hidden_packages(shown, environment);
     if (venv && venv->home_was_relative)
         environment.warnings.push_back(
             "The file " + venv->directory +
@@ -328,6 +324,21 @@ Result<PythonEnvironment> resolve_python(const std::string& path, const HostFact
     environment.externally_managed = !venv && is_there(fs::path(environment.base_prefix) / "lib" /
                                                        version.library() / "EXTERNALLY-MANAGED");
     return environment;
+}
+
+}  // namespace
+
+Result<PythonEnvironment> resolve_python(const std::string& path, const HostFacts& host) {
+    ShownPaths shown(host.homes);
+    PythonEnvironment environment = TRY(resolve(path, host, shown));
+    find_ipython(shown, environment);
+    warn_of_hidden_packages(shown, environment);
+    return environment;
+}
+
+Result<PythonEnvironment> resolve_interpreter(const std::string& path, const HostFacts& host) {
+    ShownPaths shown(host.homes);
+    return resolve(path, host, shown);
 }
 
 std::string interpreter_behind_shim(const std::string& path, const HostFacts& host) {

@@ -41,8 +41,13 @@ HostFacts read_host_facts();
 /// Resolves the environment of the interpreter at `path`. The error is a sentence for whoever named it.
 Result<PythonEnvironment> resolve_python(const std::string& path, const HostFacts& host = read_host_facts());
 
-/// What pyenv would start for its shim at `path`, as far as files and $PYENV_VERSION tell; empty when `path` is no shim
-/// or nothing is chosen.
+/// The same without a look at the packages, which takes the longer the more there are: nothing is known of
+/// IPython, and there are no warnings about packages.
+Result<PythonEnvironment> resolve_interpreter(const std::string& path,
+                                              const HostFacts& host = read_host_facts());
+
+/// What pyenv would start for its shim at `path`, as far as files and $PYENV_VERSION tell; empty when `path`
+/// is no shim or nothing is chosen.
 std::string interpreter_behind_shim(const std::string& path, const HostFacts& host);
 
 /// An error that says how to install IPython, unless the environment has it.

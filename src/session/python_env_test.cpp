@@ -281,6 +281,9 @@ TEST_F(PythonEnv, APyenvShimIsRefusedWithTheInterpreterBehindIt) {
     EXPECT_THAT(refusal(at(".pyenv/shims/python")), HasSubstr(at(".pyenv/versions/3.12.1/bin/python") + "."));
     host_.pyenv_version = "nothing:3.11.7";
     EXPECT_THAT(refusal(at(".pyenv/shims/python")), HasSubstr(at(".pyenv/versions/3.11.7/bin/python") + "."));
+    EXPECT_EQ(interpreter_behind_shim(at(".pyenv/shims/python"), host_),
+              at(".pyenv/versions/3.11.7/bin/python"));
+    EXPECT_EQ(interpreter_behind_shim(at(".pyenv/versions/3.11.7/bin/python"), host_), "");
 }
 
 TEST_F(PythonEnv, OldPythonsAndOtherPythonsAreRefused) {

@@ -30,7 +30,7 @@ constexpr std::array kWellKnown{"/usr/local/bin"sv,
                                 "~/.local/share/mise/installs/java/*/bin"sv};
 
 constexpr std::string_view kPrepared = "/opt/cellblock/java";
-constexpr std::string_view kCompiler = "jdk.compiler/com.sun.tools.javac.Main";
+constexpr std::string_view kCompiler = "com.sun.tools.javac.Main";
 
 // Compiled to fill the archive: a class that the compiler needs for none of this is loaded as ever.
 constexpr std::string_view kTraining = R"java(import java.io.*;
@@ -143,7 +143,7 @@ std::string archive() {
 
 std::vector<std::string> compiler_options() {
     // No processors: they are looked for in the class path, and would be code of the user's.
-    return {"-m", std::string(kCompiler), "-proc:none", "-encoding", "UTF-8", "-g:source,lines"};
+    return {std::string(kCompiler), "-proc:none", "-encoding", "UTF-8", "-g:source,lines"};
 }
 
 void append(std::vector<std::string>& to, const std::vector<std::string>& more) {
@@ -224,12 +224,22 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
     recipe.build = {std::move(compile)};
     recipe.artifacts = {built};
     recipe.needs_sources = program.files.size() > sources.size();
+    // What the machine may use is not what the host has. The heap may be larger than the jail, so a program
+    // that needs too much meets the jail's limit, as in every other language; but it begins small and grows
+    // no faster than it must.
+    const uint64_t memory = limits.memory.count >> 20U;
     recipe.run.argv = {toolchain.path,
-                       // What the machine may use is not what the host has. The jail's limit is above this
-                       // heap with what lies beside it, so a program that needs more meets the limit.
-                       "-Xmx" + std::to_string(limits.memory.count >> 20U) + "m", "-XX:+UseSerialGC",
-                       "-XX:-UsePerfData", "-Xshare:auto", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8",
-                       "-Dstderr.encoding=UTF-8", "-cp", path, main};
+                       "-Xms" + std::to_string(std::max<uint64_t>(memory / 8, 8)) + "m",
+                       "-Xmx" + std::to_string(memory / 4 * 5) + "m",
+                       "-XX:+UseSerialGC",
+                       "-XX:-UsePerfData",
+                       "-Xshare:auto",
+                       "-Dfile.encoding=UTF-8",
+                       "-Dstdout.encoding=UTF-8",
+                       "-Dstderr.encoding=UTF-8",
+                       "-cp",
+                       path,
+                       main};
     return recipe;
 }
 

@@ -38,10 +38,10 @@ std::vector<std::string> candidates(const Search& search, const session::HostFac
 
 Result<session::PythonEnvironment> resolve(const Search& search) {
     const session::HostFacts host = session::read_host_facts();
-    if (!search.python.empty()) return session::resolve_python(search.python, host);
+    if (!search.python.empty()) return session::resolve_interpreter(search.python, host);
     std::optional<Error> first;
     for (const std::string& path : candidates(search, host)) {
-        auto environment = session::resolve_python(path, host);
+        auto environment = session::resolve_interpreter(path, host);
         if (environment) return environment;
         if (!first) first = std::move(environment).error();
     }

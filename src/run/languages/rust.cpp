@@ -161,8 +161,8 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
         const std::string directory = fs::path(toolchain.path).parent_path().string();
         built = "target/release/" + binary;
         recipe.build = {{{directory + "/cargo", "build", "--release", "--offline", "--bin", binary},
-                         {"PATH=" + directory + ":/usr/local/bin:/usr/bin:/bin", "CARGO_HOME=/tmp/cargo",
-                          "CARGO_TERM_COLOR=never", "CARGO_INCREMENTAL=0"}}};
+                         {"RUSTC=" + toolchain.path, "CARGO_HOME=/tmp/cargo", "CARGO_TERM_COLOR=never",
+                          "CARGO_INCREMENTAL=0"}}};
     } else {
         recipe.build = {{{toolchain.path, "--edition=2021", "-O", "-C", "strip=symbols", "-C",
                           "codegen-units=1", "--crate-name", "main", "-o", built, program.entry},
