@@ -263,7 +263,7 @@ Result<Recipe> planned(const Program& program, const Toolchain& toolchain = {"/s
 
 TEST(Recipes, OfPythonRunTheFile) {
     const auto recipe = planned(program_of("python", {{"main.py", "1"}}));
-    EXPECT_THAT(recipe->run.argv, ElementsAre("/sdk/bin/tool", "main.py"));
+    EXPECT_THAT(recipe->run.argv, ElementsAre("/sdk/bin/tool", "/home/cell/main.py"));
     EXPECT_THAT(recipe->build, IsEmpty());
 }
 
@@ -277,12 +277,14 @@ TEST(Recipes, OfNodeProjectsFollowPackageJson) {
         for (size_t i = 2; i < recipe->run.argv.size(); ++i) text += (i > 2 ? " " : "") + recipe->run.argv[i];
         return text;
     };
-    EXPECT_EQ(words("{}", {{"index.js", ""}}), "index.js");
-    EXPECT_EQ(words(R"({"main": "./lib/app"})", {{"lib/app.js", ""}}), "lib/app.js");
-    EXPECT_EQ(words(R"({"main": "lib"})", {{"lib/index.js", ""}}), "lib/index.js");
-    EXPECT_EQ(words(R"({"main": "x.js", "scripts": {"start": "node server.js --port 1"}})", {{"x.js", ""}}),
-              "server.js --port 1");
-    EXPECT_EQ(words(R"({"main": "x.js", "scripts": {"start": "tsc && node x.js"}})", {{"x.js", ""}}), "x.js");
+    EXPECT_EQ(words("{}", {{"index.js", ""}}), "/home/cell/index.js");
+    EXPECT_EQ(words(R"({"main": "./lib/app"})", {{"lib/app.js", ""}}), "/home/cell/lib/app.js");
+    EXPECT_EQ(words(R"({"main": "lib"})", {{"lib/index.js", ""}}), "/home/cell/lib/index.js");
+    EXPECT_EQ(
+        words(R"({"main": "x.js", "scripts": {"start": "node server.js --port 1"}})", {{"server.js", ""}}),
+        "/home/cell/server.js --port 1");
+    EXPECT_EQ(words(R"({"main": "x.js", "scripts": {"start": "tsc && node x.js"}})", {{"x.js", ""}}),
+              "/home/cell/x.js");
     EXPECT_THAT(words(R"({"scripts": {"start": "tsc && node x.js"}})", {}), HasSubstr("for a shell"));
     EXPECT_THAT(words(R"({"main": "gone.js"})", {}), HasSubstr("not there: gone.js"));
     EXPECT_THAT(words("{}", {}), HasSubstr("no index.js"));

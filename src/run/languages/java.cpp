@@ -197,10 +197,10 @@ Result<std::string> main_class(const Program& program) {
         .with_remedy("Name the file of the one to start first, with --file.");
 }
 
-std::string class_path(const Program& program, std::string_view classes) {
-    std::string path{classes};
-    path += ":.";
-    for (const std::string& jar : paths_with_suffix(program, ".jar")) path += ":" + jar;
+/// Absolute: it may run in another directory than it lies in.
+std::string class_path(const Program& program) {
+    std::string path = inside(kBuiltClasses) + ":" + std::string(jail::kHome);
+    for (const std::string& jar : paths_with_suffix(program, ".jar")) path += ":" + inside(jar);
     return path;
 }
 
@@ -212,7 +212,7 @@ std::string name_of(std::string_view code) {
 Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const jail::Limits& limits) {
     const std::string main = TRY(main_class(program));
     const std::string built{kBuiltClasses};
-    const std::string path = class_path(program, built);
+    const std::string path = class_path(program);
     const std::vector<std::string> sources = paths_with_suffix(program, kSuffixes[0]);
     Recipe recipe;
     recipe.preparation = preparation(toolchain);

@@ -1,4 +1,5 @@
 // JavaScript with Node: nothing to build. Packages are those that lie in the project's node_modules.
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -118,6 +119,11 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
     // V8 sizes its heap by the memory of the host. With this it collects garbage before the jail's limit is
     // hit.
     recipe.run.argv.push_back("--max-old-space-size=" + std::to_string(limits.memory.count >> 20U));
+    // It may run in another directory than it lies in.
+    if (const auto file =
+            std::ranges::find_if(words, [&](const std::string& word) { return file_of(program, word); });
+        file != words.end())
+        *file = inside(*file);
     recipe.run.argv.insert(recipe.run.argv.end(), words.begin(), words.end());
     return recipe;
 }

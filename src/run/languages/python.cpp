@@ -64,7 +64,7 @@ Result<Toolchain> find(const Search& search) {
 
 Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const jail::Limits& /*limits*/) {
     Recipe recipe;
-    recipe.run.argv = {toolchain.path, program.entry};
+    recipe.run.argv = {toolchain.path, inside(program.entry)};  // it may run in another directory
     recipe.run.environment = {
         // Output arrives when it is written, and what was written before a timeout is not lost.
         "PYTHONUNBUFFERED=1",
