@@ -8,12 +8,12 @@ BUILD_PACKAGES=(
 )
 
 # clang: fuzz targets and clang-tidy. chromium and a font: JupyterLab as people see it. bubblewrap: the isolation
-# backend of that name.
+# backend of that name. curl: a client of allowed network names.
 TEST_PACKAGES=(
     libgtest-dev libgmock-dev
     clang clang-format clang-tidy libclang-rt-14-dev
     chromium fonts-dejavu-core
-    bubblewrap
+    bubblewrap curl
 )
 # Node runs VS Code's client library. It may come from elsewhere, with an npm that excludes Debian's.
 command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)

@@ -35,6 +35,7 @@ SUITES = (
     pytest_suite("conformance", "Jupyter's protocol, message by message", "release", "kernelspec", repeats=True),
     pytest_suite("integration", "through real front ends, and the command line", "release", "kernelspec",
                  repeats=True),
+    pytest_suite("run", "single programs in jails: cellblock run", "release"),
     pytest_suite("adversarial", "cells that attack, as root and as an ordinary user", "release", "kernelspec"),
     pytest_suite("soak", "restarts, lost interpreters and hit limits by the hundred, and what is left of them", "release",
                  "kernelspec", only_named="it takes some ten minutes"),

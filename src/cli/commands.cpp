@@ -26,6 +26,7 @@ constexpr std::array kCommands{
     Command{"profile",   "show the settings that a kernel would have, and where each comes from",  declare_profile},
     Command{"explain",   "show the jail's policy, row by row, with the reason of each",           declare_explain},
     Command{"delegate",  "as root: let a user's kernels have hard limits (cgroups)",              declare_delegate},
+    Command{"run",       "run one program in a jail of its own: five languages, one result",      declare_run},
     Command{"audit",     "check and read the log of what ran",                                    declare_audit},
     Command{"kernel",    "run a kernel; front ends do this, through the installed kernelspec",    declare_kernel},
 };

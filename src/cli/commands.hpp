@@ -61,6 +61,7 @@ Action declare_install(CLI::App& app, const Context& context);
 Action declare_kernel(CLI::App& app, const Context& context);
 Action declare_list(CLI::App& app, const Context& context);
 Action declare_profile(CLI::App& app, const Context& context);
+Action declare_run(CLI::App& app, const Context& context);
 Action declare_uninstall(CLI::App& app, const Context& context);
 
 }  // namespace cellblock::cli

@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
 #include "jail/policy/tables.hpp"
+#include "network/address_policy.hpp"
 #include "profile/settings.hpp"
 #include "session/environment.hpp"
 
@@ -62,6 +63,19 @@ jail::policy::Table environment() {
     return table;
 }
 
+jail::policy::Table addresses() {
+    jail::policy::Table table{
+        "addresses",
+        "Addresses that no jail is connected to",
+        "With the network 'allow': whatever name leads there. Besides these, the host's own addresses, and "
+        "everything of IPv6 outside of 2000::/3.",
+        {"addresses", "why"},
+        {}};
+    for (const network::AddressRow& row : network::refused_addresses())
+        table.rows.push_back({std::string(row.prefix) + "/" + std::to_string(row.bits), row.reason});
+    return table;
+}
+
 jail::policy::Table settings() {
     jail::policy::Table table{"settings",
                               "Settings",
@@ -78,6 +92,7 @@ jail::policy::Table settings() {
 
 std::vector<jail::policy::Table> all_tables() {
     auto tables = jail::policy::tables(jail::Level::full, jail::Limits{});
+    tables.push_back(addresses());
     tables.push_back(environment());
     tables.push_back(settings());
     return tables;
@@ -112,7 +127,7 @@ Action declare_explain(CLI::App& app, const Context& context) {
     app.add_option(
            "table", options->table,
            "only this one: files, devices, proc, landlock, calls, refused-calls, arguments, memory-requests, "
-           "rlimits, quotas, self-test, environment or settings")
+           "rlimits, quotas, self-test, backends, addresses, environment or settings")
         ->type_name("TABLE");
     app.add_flag("--markdown", options->markdown, "for a page of documentation");
     return [options, &context] { return explain(*options, context); };

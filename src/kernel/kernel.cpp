@@ -202,6 +202,10 @@ void Kernel::calls_refused(const protocol::Request& request, const std::vector<j
     report_refused_calls(request, denials);
 }
 
+void Kernel::network_used(const std::vector<network::Report>& reports) {
+    report_network(reports);
+}
+
 void Kernel::worker_lost_while_idle() {
     report_lost_interpreter();
     shell_->push([this] { session_->recover_if_lost(); });

@@ -55,6 +55,7 @@ class Kernel final : private FrontListener, private session::Host, private Reque
     void forget_input(uint64_t id) override;
     void worker_lost_while_idle() override;
     void calls_refused(const protocol::Request& request, const std::vector<jail::Denial>& denials) override;
+    void network_used(const std::vector<network::Report>& reports) override;
 
     session::Reply answer(Channel channel, const RequestPtr& request) override;
     void send_reply(Channel channel, const RequestPtr& request, const session::Reply& reply) override;

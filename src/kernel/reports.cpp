@@ -59,6 +59,26 @@ void report_refused_calls(const protocol::Request& request, const std::vector<ja
            Members().text("msg_id", request.msg_id));
 }
 
+void report_network(const std::vector<network::Report>& reports) {
+    std::string refused;
+    std::string used;
+    for (const network::Report& each : reports) {
+        const bool in_vain = each.act == network::Act::refused || each.act == network::Act::unknown_name;
+        std::string& text = in_vain ? refused : used;
+        text += text.empty() ? "" : "; ";
+        text += std::string(network::to_text(each.act)) + " " + (each.host.empty() ? "various" : each.host);
+        if (each.port != 0) text += ":" + std::to_string(each.port);
+        text += " " + std::to_string(each.count) + " ×";
+        if (!each.address.empty()) text += " at " + each.address;
+        if (!each.reason.empty()) text += " (" + each.reason + ")";
+        if (each.act == network::Act::closed)
+            text += ", " + std::to_string(each.sent) + " bytes sent, " + std::to_string(each.received) +
+                    " received";
+    }
+    if (!refused.empty()) report(Severity::warning, "network_refused", refused);
+    if (!used.empty()) report(Severity::debug, "network_used", used);
+}
+
 void report_end_of_kernel(bool restart) {
     report(Severity::info, "kernel_ended",
            restart ? "the kernel has ended, to be restarted" : "the kernel has ended",

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernel/replies.hpp"
+#include "network/reports.hpp"
 #include "session/session.hpp"
 
 namespace cellblock::kernel {
@@ -16,6 +17,8 @@ void report_lost_interpreter();
 void report_end(const protocol::Request& request, jail::Verdict verdict, std::chrono::nanoseconds took);
 /// Each row of the policy is named at most once.
 void report_refused_calls(const protocol::Request& request, const std::vector<jail::Denial>& denials);
+/// What was refused is a warning, what went through is for who looks closely.
+void report_network(const std::vector<network::Report>& reports);
 void report_end_of_kernel(bool restart);
 
 }  // namespace cellblock::kernel

@@ -213,14 +213,16 @@ TEST_F(Layers, AProjectCannotLoosenAnything) {
         "[limits]\nmemory = \"1024TiB\"\nprocesses = 4194304\ncpus = \"all\"\nscratch = \"1TiB\"\nwall_time "
         "= "
         "\"none\"\noutput = \"none\"\n[isolation]\nlevel = \"namespaced\"\nlandlock = \"optional\"\n"
-        "[environment]\npass = [\"SECRET\"]\nset = [\"A=1\"]\n");
+        "[environment]\npass = [\"SECRET\"]\nset = [\"A=1\"]\n"
+        "[network]\nmode = \"allow\"\nallow = [\"evil.example\"]\n");
     const Effective effective = resolved();
     for (const Line& line : effective.lines)
         EXPECT_EQ(line.value, default_of(*line.setting)) << line.setting->key;
     EXPECT_THAT(effective.notes, Contains(HasSubstr("limits.memory = 1024TiB is not obeyed")));
     EXPECT_THAT(effective.notes, Contains(HasSubstr("isolation.landlock = optional is not obeyed")));
     EXPECT_THAT(effective.notes, Contains(HasSubstr("environment.pass = SECRET is not obeyed")));
-    EXPECT_EQ(effective.notes.size(), 9U);  // cpus = all is what holds already
+    EXPECT_THAT(effective.notes, Contains(HasSubstr("network.mode = allow is not obeyed")));
+    EXPECT_EQ(effective.notes.size(), 11U);  // cpus = all is what holds already
 }
 
 TEST_F(Layers, NoSettingIsLoosenedByAProjectWhateverItsType) {
@@ -246,6 +248,17 @@ TEST_F(Layers, NoSettingIsLoosenedByAProjectWhateverItsType) {
     const auto texts = std::ranges::count_if(
         settings(), [](const Setting& setting) { return std::holds_alternative<Text>(setting.type); });
     EXPECT_EQ(after.notes.size(), before.lines.size() - static_cast<size_t>(texts));
+}
+
+TEST_F(Layers, AProjectTakesNetworkNamesAwayAndAddsNone) {
+    argument("network.mode", "allow");
+    argument("network.allow", "a.example:443,b.example:443");
+    project("[network]\nallow = [\"b.example:443\", \"evil.example:443\"]\n");
+    EXPECT_EQ(value("network.allow"), "b.example:443");
+    EXPECT_EQ(value("network.mode"), "allow");
+    EXPECT_EQ(resolved().notes.size(), 1U);
+    system("[ceiling]\nnetwork.mode = \"localhost\"\n");
+    EXPECT_EQ(value("network.mode"), "localhost");
 }
 
 TEST_F(Layers, AProjectChoosesNoBackendThatProvidesLess) {

@@ -38,6 +38,7 @@ constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
 // The first provides all that the second does: policy/guarantees.cpp.
 constexpr std::array<std::string_view, 2> kBackends{"native", "bwrap"};
 constexpr std::array<std::string_view, 2> kLandlockUses{"required", "optional"};
+constexpr std::array<std::string_view, 3> kNetworks{"none", "localhost", "allow"};
 constexpr std::array<std::string_view, 4> kNotebookDirs{"none", "ro", "cow", "rw"};
 // In the order of the enumerations.
 constexpr std::array<std::string_view, 2> kAuditOnError{"stop", "continue"};
@@ -72,8 +73,25 @@ std::vector<std::string> separated(const std::string& text, char separator) {
     return {items.begin(), items.end()};
 }
 
-void keep_common(std::vector<std::string>& value, const std::vector<std::string>& bound) {
-    std::erase_if(value, [&](const std::string& item) { return std::ranges::count(bound, item) == 0; });
+template <class T>
+void keep_common(std::vector<T>& value, const std::vector<T>& bound) {
+    std::erase_if(value, [&](const T& item) { return std::ranges::count(bound, item) == 0; });
+}
+
+/// Each port for itself, so that lists which differ in ports alone have something in common.
+std::string endpoints_text(const std::vector<Endpoint>& endpoints) {
+    std::vector<std::string> items;
+    for (const Endpoint& endpoint : endpoints) items.push_back(to_text(endpoint));
+    return list_text(items, kNameSeparator);
+}
+
+Result<std::vector<Endpoint>> read_endpoints(const std::string& text) {
+    std::set<Endpoint> endpoints;
+    for (const std::string& item : separated(text, kNameSeparator))
+        for (Endpoint& endpoint : TRY(parse_endpoints(item))) endpoints.insert(std::move(endpoint));
+    std::vector<Endpoint> all(endpoints.begin(), endpoints.end());
+    TRY(check_endpoints(all));
+    return all;
 }
 
 // clang-format off
@@ -146,6 +164,15 @@ constexpr std::array kSettings{
             Choice{kNotebookDirs,
                    [](const LaunchOptions& o) { return session::to_text(o.notebook_dir); },
                    [](LaunchOptions& o, const std::string& word) -> Result<void> { o.notebook_dir = TRY(session::parse_notebook_dir(word)); return {}; }}},
+    Setting{"network.mode", "--network", "", "MODE", "what cells have of a network: none, localhost (a loopback of their own), allow (also the names of --network-allow)",
+            Choice{kNetworks,
+                   [](const LaunchOptions& o) { return jail::to_text(o.network); },
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.network = TRY(jail::parse_network(word)); return {}; }}},
+    Setting{"network.allow", "--network-allow", "", "NAMES", "names that cells reach with --network allow, each with a port, or without for 443 and 80, e.g. pypi.org,db.example.org:5432, or none",
+            Text{"names of hosts, with a port or without", "fewer", R"(["pypi.org", "db.example.org:5432"])", kNameSeparator,
+                 [](const LaunchOptions& o) { return endpoints_text(o.allowed); },
+                 [](LaunchOptions& o, const std::string& text) -> Result<void> { o.allowed = TRY(read_endpoints(text)); return {}; },
+                 [](LaunchOptions& value, const LaunchOptions& bound) { keep_common(value.allowed, bound.allowed); }}},
     Setting{"python.ipython_profile", "--ipython-profile", "--profile-dir", "DIRECTORY", "IPython profile whose configuration and startup files hold: shown read-only, or none",
             Text{"the absolute path of an IPython profile, or none", "none", R"("/home/ann/.ipython/profile_default")", 0,
                  [](const LaunchOptions& o) { return o.ipython_profile.empty() ? std::string(kNone) : o.ipython_profile; },

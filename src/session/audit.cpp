@@ -30,6 +30,9 @@ constexpr size_t kMaxEnded = 32;
 constexpr size_t kMaxEndedOutputs = 100'000;
 /// Of the settings' section "limits", each at most once for a cell.
 constexpr size_t kMaxLimits = 16;
+/// Of one record, so that the longest names find room.
+constexpr size_t kMaxNetworkEvents = 8;
+static_assert(network::kMaxReports / kMaxNetworkEvents + 1 <= observe::kMaxAtOnce);
 static_assert(kMaxEnded + kMaxLimits + 1 <= observe::kMaxAtOnce,
               "they are written together with a cell's own record");
 /// A user's name is asked for once; large directories of users answer slowly, not at length.
@@ -65,6 +68,20 @@ Members limit_members(const LimitHit& hit) {
     members.text("limit", hit.limit).text("unit", to_text(hit.unit)).integer("allowed", hit.allowed);
     if (hit.measured) members.integer("measured", *hit.measured);
     if (hit.count > 0) members.integer("count", hit.count);
+    return members;
+}
+
+Members network_members(const network::Report& report) {
+    Members members;
+    members.text("event", network::to_text(report.act)).integer("count", static_cast<int64_t>(report.count));
+    // Without a name: different ones together.
+    if (!report.host.empty()) members.text("host", report.host);
+    if (report.port != 0) members.integer("port", report.port);
+    if (!report.address.empty()) members.text("address", report.address);
+    if (!report.reason.empty()) members.text("reason", report.reason);
+    if (report.act == network::Act::closed)
+        members.integer("sent_bytes", static_cast<int64_t>(report.sent))
+            .integer("received_bytes", static_cast<int64_t>(report.received));
     return members;
 }
 
@@ -138,6 +155,8 @@ void Audit::kernel_started(std::vector<Degradation> degradations) {
     Entry entry{"kernel_start", kernel_names()};
     entry.members.integer("pid", ::getpid()).append(user_members());
     entry.members.text("version", kVersion).text("level", config_.level).text("backend", config_.backend);
+    entry.members.text("network", config_.network);
+    if (!config_.allowed.empty()) entry.members.text("allowed", config_.allowed);
     entry.members.text("python", config_.python).text("environment", config_.environment);
     if (!config_.profile.empty()) entry.members.text("policy", config_.profile);
     entry.members.text("sync", observe::to_text(config_.trail.log.sync));
@@ -315,6 +334,22 @@ void Audit::calls_refused(uint64_t id, const std::vector<jail::Denial>& denials)
     Entry entry{"denial", kernel_names()};
     entry.members.integer("cell", static_cast<int64_t>(id)).list("calls", calls);
     trail_.note({entry}, Barrier::none);
+}
+
+std::vector<Entry> network_entries(const std::vector<network::Report>& reports, const Members& names) {
+    std::vector<Entry> entries;
+    for (size_t begin = 0; begin < reports.size(); begin += kMaxNetworkEvents) {
+        std::vector<Members> events;
+        for (size_t i = begin; i < std::min(reports.size(), begin + kMaxNetworkEvents); ++i)
+            events.push_back(network_members(reports[i]));
+        entries.push_back({"network", names});
+        entries.back().members.list("events", events);
+    }
+    return entries;
+}
+
+void Audit::network_used(const std::vector<network::Report>& reports) {
+    trail_.note(network_entries(reports, kernel_names()), Barrier::none);
 }
 
 void Audit::interrupted(const std::vector<uint64_t>& ids) {

@@ -16,6 +16,7 @@
 
 #include "jail/jail.hpp"
 #include "jail/verdict.hpp"
+#include "network/reports.hpp"
 #include "observe/places.hpp"
 #include "observe/trail.hpp"
 #include "protocol/message.hpp"
@@ -48,6 +49,8 @@ struct AuditConfig {
     std::string profile;      ///< digest of the settings in force; empty when it is not known
     std::string level;
     std::string backend;
+    std::string network;
+    std::string allowed;  ///< names with ports, separated by spaces
 };
 /// "sha256:…" over the interpreter, its version and the names and versions of the installed packages.
 std::string environment_digest(const PythonEnvironment& python);
@@ -59,6 +62,10 @@ Result<AuditConfig> make_audit_config(const AuditOptions& options);
 Result<observe::TrailOptions> place_trail(const AuditOptions& options, const observe::Variables& variable);
 /// Who this process acts for: "uid" and "user".
 observe::Members user_members();
+
+/// Records of type "network", each beginning with `names`.
+std::vector<observe::Entry> network_entries(const std::vector<network::Report>& reports,
+                                            const observe::Members& names);
 
 /// What the highest memory is about: a cell, or all of the jail's life until its end.
 enum class PeakOf { cell, session };
@@ -102,6 +109,7 @@ class Audit {
     /// Writes the cell's record. The value is the object "cellblock" of the reply's metadata.
     std::string cell_ended(uint64_t id, jail::Verdict verdict);
     void calls_refused(uint64_t id, const std::vector<jail::Denial>& denials);
+    void network_used(const std::vector<network::Report>& reports);
     void interrupted(const std::vector<uint64_t>& ids);
     /// A worker takes the place of a lost one.
     void worker_replaced();

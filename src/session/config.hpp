@@ -10,6 +10,7 @@
 
 #include "base/bytes.hpp"
 #include "jail/jail.hpp"
+#include "network/broker.hpp"
 #include "session/audit.hpp"
 #include "session/background.hpp"
 #include "session/changed_files.hpp"
@@ -21,6 +22,8 @@ struct Config {
     std::function<Result<std::unique_ptr<jail::Jail>>(const jail::Plan&)> start_jail = jail::Jail::start;
     jail::Plan plan;
     jail::Command command;  ///< descriptors are filled in by the session
+    /// Of a plan with Network::allow. Whom it reports to is filled in by the session.
+    network::BrokerOptions broker;
     std::string worker_digest;
     /// Zero: no limit. While a cell waits for input() only the CPU time that it uses all the same counts.
     std::chrono::milliseconds wall_time{0};

@@ -31,6 +31,9 @@ constexpr std::array kSigns{
 std::string sentence(Cause cause, const HintFacts& facts) {
     switch (cause) {
         case Cause::network:
+            if (!facts.allowed.empty())
+                return "cells reach only these names on the network: " + facts.allowed +
+                       ". The settings network.mode and network.allow say so";
             return "cells have no network. Download what the notebook needs outside of it and put it beside "
                    "the notebook; install packages outside, too, and restart the kernel";
         case Cause::loopback:

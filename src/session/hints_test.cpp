@@ -7,7 +7,7 @@ namespace cellblock::session {
 namespace {
 
 HintFacts facts() {
-    return {64, "do this", false};
+    return {64, "do this", false, ""};
 }
 
 bool speaks_of(const std::string& hint, std::string_view word) {
@@ -36,13 +36,20 @@ TEST(Hints, TheProcessLimitIsNamedOnlyWhereNothingCountsRefusals) {
         EXPECT_TRUE(speaks_of(hint_for(error, facts()),
                               "64 processes and threads may run at the same time. To allow more, do this"))
             << error;
-        EXPECT_EQ(hint_for(error, {64, "do this", true}), "") << error;
+        EXPECT_EQ(hint_for(error, {64, "do this", true, ""}), "") << error;
     }
 }
 
 TEST(Hints, OtherErrorsGetNone) {
     EXPECT_EQ(hint_for(R"({"ename": "ZeroDivisionError", "evalue": "division by zero"})", facts()), "");
     EXPECT_EQ(hint_for("", facts()), "");
+}
+
+TEST(Hints, ThereMayBeNamesThatAreAllowed) {
+    HintFacts some = facts();
+    some.allowed = "pypi.org:443";
+    EXPECT_TRUE(speaks_of(hint_for(R"({"evalue": "[Errno -2] Name or service not known"})", some),
+                          "cells reach only these names on the network: pypi.org:443."));
 }
 
 }  // namespace

@@ -205,6 +205,9 @@ Result<AuditConfig> place_audit_log(const LaunchOptions& options, const PythonEn
     TRY(check_hidden(audit.trail.log.keys_directory, plan));
     audit.level = jail::to_text(options.level);
     audit.backend = jail::to_text(options.backend);
+    audit.network = jail::to_text(plan.network);
+    for (const Endpoint& endpoint : plan.allowed)
+        audit.allowed += (audit.allowed.empty() ? "" : " ") + to_text(endpoint);
     audit.python = python.interpreter;
     audit.environment = environment_digest(python);
     return audit;
@@ -242,6 +245,8 @@ Result<Config> make_config(const LaunchOptions& options) {
     config.plan.limits.soft_memory = {options.limits.memory.count / 100 *
                                       static_cast<uint64_t>(options.soft_memory_percent)};
     config.plan.name = "cellblock";
+    config.plan.network = options.network;
+    if (options.network == jail::Network::allow) config.plan.allowed = options.allowed;
     for (const std::string& directory : python.mounts) config.plan.mounts.push_back({directory, directory});
     config.plan.mounts.push_back({package, package});
 

@@ -48,6 +48,8 @@ struct LaunchOptions {
     jail::Backend backend = jail::Backend::native;
     jail::LandlockUse landlock = jail::LandlockUse::required;
     jail::Limits limits;
+    jail::Network network = jail::Network::localhost;
+    std::vector<Endpoint> allowed;                           ///< of them, with Network::allow
     std::chrono::milliseconds wall_time = kDefaultWallTime;  ///< zero: none
     std::chrono::milliseconds cpu_time{0};                   ///< zero: none
     Background background = Background::keep;

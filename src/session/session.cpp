@@ -173,6 +173,7 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     note_limits_met(id, ending, evidence, refusals, before, after);
     tell_what_was_left_out(id);
     tell_what_was_refused(id);
+    tell_of_network();
     tell_what_was_changed(id);
     tell_how_to_write(id, ending);
     tell_hint(id, ending);

@@ -23,6 +23,7 @@
 #include "base/event_loop.hpp"
 #include "jail/jail.hpp"
 #include "jail/verdict.hpp"
+#include "network/broker.hpp"
 #include "protocol/message.hpp"
 #include "session/audit.hpp"
 #include "session/background.hpp"
@@ -113,6 +114,10 @@ class Host {
     /// thread.
     virtual void calls_refused(const protocol::Request& request,
                                const std::vector<jail::Denial>& denials) = 0;
+
+    /// What cells have done with allowed network names, and in vain with others. In the broker's or an
+    /// executor's thread.
+    virtual void network_used(const std::vector<network::Report>& reports) = 0;
 
   protected:
     ~Host() = default;
@@ -297,6 +302,8 @@ class Session final : private WorkerListener {
 
     // The life of jail and worker.
     Result<void> make_jail();
+    /// Of a new jail. From here on there are reports.
+    Result<void> start_broker();
     std::vector<Degradation> degradations();
     Result<void> start_worker();
     /// A new worker in the place of a lost one, once, whoever asks first.
@@ -350,6 +357,7 @@ class Session final : private WorkerListener {
     bool fits(Output& output, std::string_view msg_type, uint64_t size) const;
     void tell_what_was_left_out(uint64_t id);
     void tell_what_was_refused(uint64_t id);
+    void tell_of_network();
     /// Tells the recorder of changed files that a cell begins.
     void note_begin(uint64_t id);
     void tell_what_was_changed(uint64_t id);
@@ -386,6 +394,7 @@ class Session final : private WorkerListener {
     // The jail is used by whoever holds this; never taken while holding mutex_.
     std::mutex jail_mutex_;
     std::unique_ptr<jail::Jail> jail_;
+    std::shared_ptr<network::Broker> broker_;  // null: no names are allowed
     std::unordered_map<uint64_t, int64_t> peaks_;  // of requests that run, up to the last restart of the peak
     bool peaks_restart_ = false;                   // else there is only the peak of the jail's life
     std::shared_ptr<ChangedFiles> changed_files_;  // of this jail; null when cells cannot write there

@@ -7,10 +7,13 @@ namespace cellblock::session {
 void Session::tell_hint(uint64_t id, const Ending& ending) {
     // An error that the cell handled is none of ours.
     if (!ending.reply || ending.reply->status != protocol::ReplyStatus::error) return;
+    std::string allowed;
+    for (const Endpoint& endpoint : config_.plan.allowed)
+        allowed += (allowed.empty() ? "" : ", ") + to_text(endpoint);
     const std::string hint =
         hint_for(ending.reply->content,
                  {static_cast<uint64_t>(config_.plan.limits.processes), config_.how_to_raise("--processes"),
-                  config_.plan.level == jail::Level::full});
+                  config_.plan.level == jail::Level::full, allowed});
     if (!hint.empty()) note(id, hint);
 }
 

@@ -26,6 +26,7 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
         session->audit_ = std::make_unique<Audit>(*session->config_.audit);
         session->audit_->kernel_started(session->degradations());
     }
+    TRY(session->start_broker());
     session->watch_jail();
     if (session->config_.plan.level != jail::Level::full) session->sampler_->arm(kSampleInterval);
     TRY(session->start_worker());
@@ -38,6 +39,7 @@ Session::Session(Config config, EventLoop& loop, Host& host)
 Session::~Session() {
     if (worker_) worker_->detach();
     if (jail_) loop_.unwatch(jail_->event_fd());
+    broker_.reset();
     // The jail's layer outlives its processes: nothing is written while it is read for the last time.
     jail_.reset();
     if (changed_files_) changed_files_->at_end();
@@ -45,6 +47,7 @@ Session::~Session() {
 }
 
 Result<void> Session::make_jail() {
+    broker_.reset();
     jail_.reset();
     if (changed_files_) changed_files_->at_end();
     changed_files_.reset();
@@ -129,6 +132,7 @@ Result<void> Session::recover() {
         }
         if (init_lost) {
             TRY(make_jail());
+            TRY(start_broker());
             loop_.post([this] { watch_jail(); });
         }
     }

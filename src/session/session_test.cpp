@@ -299,6 +299,8 @@ class SessionTest : public testing::Test, protected Host {
             refused_ += request.header + std::string(denial.call) + std::to_string(denial.count);
     }
 
+    void network_used(const std::vector<network::Report>&) override {}
+
     World world_;
     Config config_;
     std::unique_ptr<EventLoop> loop_;

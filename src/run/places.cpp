@@ -1,0 +1,133 @@
+// Names are checked before they become paths.
+#include "run/places.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+
+#include "base/printable.hpp"
+#include "jail/policy/mounts.hpp"
+#include "session/python_env.hpp"
+#include "session/python_env_shown.hpp"
+
+namespace cellblock::run {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxName = 64;
+
+Result<void> check_target(const std::string& target) {
+    const std::string slashed = target + "/";
+    const bool is_plain = target.size() > 1 && target.front() == '/' && target.back() != '/' &&
+                          slashed.find("//") == std::string::npos &&
+                          slashed.find("/./") == std::string::npos &&
+                          slashed.find("/../") == std::string::npos;
+    if (!is_plain)
+        return Error("show a volume at " + in_quotes(target) + ": a plain absolute path is expected")
+            .with_remedy("For example --volume data:/data:ro.");
+    for (const auto& row : jail::policy::base_view()) {
+        const std::string path = row.path;
+        const bool may_hold = row.view == jail::policy::View::scratch || path == "/home";
+        const bool covers = session::is_below(path, target);
+        const bool lies_in = session::is_below(target, path) && !may_hold;
+        if (covers || lies_in)
+            return Error("show a volume at " + in_quotes(target) + ": the jail has its own " + path +
+                         " there")
+                .with_remedy("Choose another place, such as /data.");
+    }
+    return {};
+}
+
+Result<void> check_name(const std::string& name) {
+    const auto is_good = [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
+    };
+    if (!name.empty() && name.size() <= kMaxName && std::isalnum(static_cast<unsigned char>(name[0])) != 0 &&
+        std::all_of(name.begin(), name.end(), is_good))
+        return {};
+    return Error(
+        "use a workspace called " + in_quotes(name) +
+        ": up to 64 letters, digits, dots, underscores and hyphens are expected, a letter or digit first");
+}
+
+}  // namespace
+
+Result<jail::Mount> parse_volume(const std::string& text) {
+    const Error form = Error("read the volume " + in_quotes(text) + ": SOURCE:TARGET[:ro|rw] is expected");
+    std::string rest = text;
+    jail::Mount mount;
+    for (const auto& [ending, access] :
+         {std::pair{":ro", jail::Access::read_only}, {":rw", jail::Access::read_write}})
+        if (rest.ends_with(ending)) {
+            rest.resize(rest.size() - 3);
+            mount.access = access;
+            break;
+        }
+    // Targets have no colon; sources may.
+    const size_t colon = rest.rfind(':');
+    if (colon == std::string::npos || colon == 0 || colon + 1 == rest.size()) return form;
+    mount.target = rest.substr(colon + 1);
+    if (mount.target.front() != '/') return form;
+    TRY(check_target(mount.target));
+    const std::string source = rest.substr(0, colon);
+    std::error_code error;
+    mount.source = fs::canonical(source, error).string();
+    if (error) return Error("show " + in_quotes(source) + " as a volume: " + error.message());
+    if (!fs::is_directory(mount.source, error) && !fs::is_regular_file(mount.source, error))
+        return Error("show " + in_quotes(source) + " as a volume: it is neither a directory nor a file");
+    session::ShownPaths shown(session::read_host_facts().homes);
+    if (auto allowed = shown.show(mount.source); !allowed)
+        return std::move(allowed).error().context("show " + in_quotes(source) + " as a volume");
+    if (mount.access == jail::Access::read_write && shown.mounts().empty())
+        return Error("let a program write to " + mount.source + ": it is part of the system");
+    return mount;
+}
+
+Result<Workspaces> Workspaces::open(const Variables& variable) {
+    std::string data = variable("XDG_DATA_HOME");
+    if (!data.starts_with('/')) {
+        const std::string home = variable("HOME");
+        if (!home.starts_with('/'))
+            return Error("find the place of workspaces: neither XDG_DATA_HOME nor HOME is an absolute path");
+        data = home + "/.local/share";
+    }
+    return Workspaces(data + "/cellblock/workspaces");
+}
+
+Result<jail::Mount> Workspaces::use(const std::string& name) const {
+    TRY(check_name(name));
+    std::error_code error;
+    fs::create_directories(directory_, error);
+    if (error) return Error("make the directory of workspaces " + directory_ + ": " + error.message());
+    const std::string path = path_of(name);
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errno_error("make the workspace " + path);
+    if (!fs::is_directory(fs::symlink_status(path, error)))
+        return Error("use the workspace " + path + ": it is no directory");
+    return jail::Mount{fs::canonical(path, error).string(), kWorkspace, jail::Access::read_write};
+}
+
+std::vector<std::string> Workspaces::list() const {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory_, error), end; !error && entry != end; entry.increment(error))
+        if (check_name(entry->path().filename()) && fs::is_directory(entry->symlink_status(error)))
+            names.push_back(entry->path().filename());
+    std::ranges::sort(names);
+    return names;
+}
+
+Result<void> Workspaces::remove(const std::string& name) const {
+    TRY(check_name(name));
+    std::error_code error;
+    if (!fs::exists(fs::symlink_status(path_of(name), error)))
+        return Error("remove the workspace " + name + ": there is none of this name")
+            .with_remedy("\"cellblock run --list-workspaces\" names them.");
+    fs::remove_all(path_of(name), error);  // follows no link
+    if (error) return Error("remove the workspace " + path_of(name) + ": " + error.message());
+    return {};
+}
+
+}  // namespace cellblock::run

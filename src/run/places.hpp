@@ -1,0 +1,44 @@
+// Directories of the host that programs get: volumes that somebody names, and workspaces that are kept
+// between runs.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "jail/jail.hpp"
+
+namespace cellblock::run {
+
+/// The value of an environment variable, empty when it is not set.
+using Variables = std::function<std::string(const std::string& name)>;
+
+/// "SOURCE:TARGET", "SOURCE:TARGET:ro" or "SOURCE:TARGET:rw". The source's real path is taken; a home
+/// directory as a whole, what contains one, and the system are refused, and so are targets that would cover
+/// what every jail shows.
+Result<jail::Mount> parse_volume(const std::string& text);
+
+/// Where workspaces appear inside.
+inline constexpr const char* kWorkspace = "/workspace";
+
+/// The workspaces of a user: directories below $XDG_DATA_HOME/cellblock/workspaces, or ~/.local/share
+/// instead.
+class Workspaces {
+  public:
+    static Result<Workspaces> open(const Variables& variable);
+
+    /// Makes it when it is not there. [A-Za-z0-9._-]{1,64}, beginning with a letter or digit.
+    [[nodiscard]] Result<jail::Mount> use(const std::string& name) const;
+    [[nodiscard]] std::vector<std::string> list() const;
+    /// With all that is in it. One that is not there is an error.
+    [[nodiscard]] Result<void> remove(const std::string& name) const;
+    [[nodiscard]] std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
+
+  private:
+    explicit Workspaces(std::string directory) : directory_(std::move(directory)) {}
+    std::string directory_;
+};
+
+}  // namespace cellblock::run
