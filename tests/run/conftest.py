@@ -6,7 +6,7 @@ import shutil
 import psutil
 import pytest
 
-from runs import Runner
+from support.runs import Runner
 from support import host
 from support.users import can_reach, ordinary_user
 

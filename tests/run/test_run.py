@@ -11,7 +11,7 @@ import jsonschema
 import psutil
 import pytest
 
-from runs import jails_of, wait_until
+from support.runs import jails_of, wait_until
 from support.installation import ROOT
 
 SCHEMA = json.loads((ROOT / "docs" / "run-result.schema.json").read_text())

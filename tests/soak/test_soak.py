@@ -1,7 +1,7 @@
 """Promise: however often kernels are restarted, interpreters lost and limits hit, nothing piles up: no descriptor, thread,
-process, mount, cgroup, file, and no memory of the kernel process.
+process, mount, cgroup, file, and no memory of the kernel process. Nor do runs of single programs leave any.
 
-Takes minutes, so it runs only by name: `./test soak`. SOAK_RESTARTS and SOAK_HITS in the environment choose another size;
+Takes minutes, so it runs only by name: `./test soak`. SOAK_RESTARTS, SOAK_HITS and SOAK_RUNS in the environment choose another size;
 a few of each run in the suite `adversarial`, for root and for an ordinary user.
 """
 
@@ -14,12 +14,14 @@ import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 
-from support import leaks
+from support import host, leaks
 from support.host import Family
 from support.kernel import Kernel
+from support.runs import Runner
 
 RESTARTS = int(os.environ.get("SOAK_RESTARTS", "200"))  # Half of them of the kernel, half of the interpreter
 HITS = int(os.environ.get("SOAK_HITS", "1000"))
+RUNS = int(os.environ.get("SOAK_RUNS", "1000"))
 PER_ROUND = 25  # Hits between two looks at everything that is held
 AT_MOST = 3600
 
@@ -109,3 +111,34 @@ def test_lost_interpreters_and_limits_leave_nothing_in_one_kernel(spec, tmp_path
         kernel.discard()
     checked = installation.run("audit", "verify", "--path", str(log), "--json")
     assert json.loads(checked.stdout)["ok"], checked.stdout
+
+
+@pytest.mark.timeout(AT_MOST)
+def test_runs_of_programs_leave_nothing(installation, tmp_path, figures):
+    """Every tenth is killed itself, every tenth meets its time, every tenth its memory."""
+    runner = Runner(installation.binary, tmp_path)
+    program = ["--lang", "python", "--python", "/usr/bin/python3", "--code"]
+    runner(*program, "pass")
+    mounts, places = host.mounts(), sorted(path for path in tmp_path.rglob("*"))
+    pids = []
+    began = time.monotonic()
+    for number in range(RUNS):
+        kind = {3: "killed", 5: "time", 7: "memory"}.get(number % 10)
+        if kind == "killed":
+            process = runner.start(*program, "print('x', flush=True)\nwhile True: pass")
+            process.stdout.readline()
+            process.kill()
+            process.communicate()
+            pids.append(process.pid)
+        elif kind == "time":
+            assert runner(*program, "while True: pass", "--timeout", "50ms").status == 124
+        elif kind == "memory":
+            assert runner(*program, "x = bytes(1)\nwhile True: x += x", "--memory", "64MiB").status in (1, 137)
+        else:
+            assert runner(*program, "pass").status == 0
+    assert runner(*program, "pass").status == 0
+    assert host.mounts() == mounts
+    assert leaks.cgroups_of(*pids) == set()
+    assert sorted(path for path in tmp_path.rglob("*")) == places
+    assert psutil.Process().children(recursive=True) == []
+    figures["runs of programs"] = {"count": RUNS, "seconds": round(time.monotonic() - began)}
