@@ -148,6 +148,19 @@ void show_compiler(const RunOptions& options, const run::Outcome& outcome) {
         std::cerr << "cellblock run: the compiler was stopped: " << outcome.compile->explanation << "\n";
 }
 
+/// What the program wanted of the network and did not get: its own errors do not say why.
+void show_refused_names(const RunOptions& options, const std::vector<network::Report>& events) {
+    if (options.json) return;
+    for (const network::Report& event : events) {
+        if (event.act == network::Act::unknown_name)
+            std::cerr << "cellblock run: network: " << (event.host.empty() ? "other names" : event.host)
+                      << ": no --allow-dns names it\n";
+        if (event.act == network::Act::refused)
+            std::cerr << "cellblock run: network: " << event.host << ":" << event.port << ": " << event.reason
+                      << "\n";
+    }
+}
+
 run::Circumstances circumstances_of(const run::Job& job) {
     run::Circumstances circumstances;
     circumstances.language = job.program.language;
@@ -228,6 +241,7 @@ int run_once(const RunOptions& options, const Context& context) {
     }
     circumstances.audit_record = records->ended(*outcome, output);
     show_compiler(options, *outcome);
+    show_refused_names(options, circumstances.network_events);
     surroundings.tell(*outcome);
     if (auto told = deliver(options, run::result_json(*outcome, output, circumstances)); !told) {
         context.err << "cellblock run: " << told.error().sentence() << "\n";

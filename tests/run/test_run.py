@@ -295,3 +295,24 @@ def test_without_its_record_nothing_runs(runner, public_directory):
     file.write_text("")
     run = runner("--lang", "python", "--code", "print('ran')", "--audit", file, "--json")
     assert run.status == 125 and run.result["verdict"] == "internal" and run.result["stdout"] == "", run
+
+
+def test_names_that_are_not_allowed_are_told(runner):
+    code = ("import socket\nfor name in ('other.example', 'allowed.example'):\n    try: print(socket.gethostbyname(name))\n"
+            "    except OSError: print('no')\ntry: socket.create_connection(('198.18.77.77', 443), 2)\nexcept OSError as e: print(e.errno)")
+    arguments = ["--lang", "python", "--python", "/usr/bin/python3", "--network", "allow", "--allow-dns", "allowed.example", "--code", code]
+    said = runner(*arguments)
+    refused, allowed, _ = said.stdout.splitlines()
+    assert refused == "no" and allowed.startswith("198.18."), said
+    assert "network: other.example: no --allow-dns names it" in said.stderr
+    events = runner.json(*arguments)["network_events"]
+    assert [(event["event"], event["host"]) for event in events] == [("unknown_name", "other.example")]
+
+
+def test_without_a_network_there_is_none(runner):
+    code = ("import socket\nfor address in (('1.1.1.1', 80), ('127.0.0.1', 1)):\n    try: socket.create_connection(address, 2)\n"
+            "    except OSError as error: print(error.errno)")
+    import errno
+    none, localhost = (runner.python(code, *arguments)["stdout"].split() for arguments in ([], ["--network", "localhost"]))
+    assert none == [str(errno.ENETUNREACH)] * 2
+    assert localhost == [str(errno.ENETUNREACH), str(errno.ECONNREFUSED)]
