@@ -28,4 +28,4 @@ endfunction()
 cellblock_shipped(shipped_profiles.hpp profile ShippedProfile kShippedProfiles NAME_WE
   ${CMAKE_CURRENT_SOURCE_DIR}/profiles/*.toml)
 cellblock_shipped(shipped_templates.hpp run ShippedTemplate kShippedTemplates NAME
-  ${CMAKE_CURRENT_SOURCE_DIR}/templates/*)
+  ${CMAKE_CURRENT_SOURCE_DIR}/templates/*.template)

@@ -196,8 +196,9 @@ Result<void> check_values(const Template& source, const Values& values) {
     return {};
 }
 
+/// "tests.py.template" is for python.
 const Language* language_of_template(std::string_view file_name) {
-    const auto language = guess_language(file_name, "");
+    const auto language = guess_language(file_name.substr(0, file_name.rfind('.')), "");
     return language ? *language : nullptr;
 }
 
