@@ -1,6 +1,6 @@
 # jail-init as a program of its own, for isolation backends that execute one: static, so that it needs nothing of the
 # jail's view, and compiled from its own list of sources, so that it has nothing else in it and no sanitizer.
-set(jail_init_sources restrict.cpp init.cpp landlock.cpp seccomp.cpp selftest.cpp policy/landlock.cpp
+set(jail_init_sources restrict.cpp init.cpp child_socket.cpp landlock.cpp seccomp.cpp selftest.cpp policy/landlock.cpp
   policy/limits.cpp policy/syscalls.cpp jail_init/main.cpp)
 list(TRANSFORM jail_init_sources PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/src/jail/)
 add_executable(jail_init ${jail_init_sources} ${CMAKE_CURRENT_SOURCE_DIR}/src/base/check.cpp

@@ -15,7 +15,7 @@
 #include "base/sys.hpp"
 #include "jail/bwrap_arguments.hpp"
 #include "jail/bwrap_hand_over.hpp"
-#include "jail/init.hpp"
+#include "jail/child_socket.hpp"
 #include "jail/init_process.hpp"
 #include "jail/maker.hpp"
 #include "jail/system_program.hpp"

@@ -5,7 +5,7 @@
 
 #include <sys/prctl.h>
 
-#include "jail/init.hpp"
+#include "jail/child_socket.hpp"
 #include "jail/raw.hpp"
 
 namespace cellblock::jail {

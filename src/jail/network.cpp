@@ -12,8 +12,8 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "jail/child_socket.hpp"
 #include "jail/control.hpp"
-#include "jail/init.hpp"
 #include "jail/raw.hpp"
 
 namespace cellblock::jail {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "jail/child_socket.hpp"
 #include "jail/init.hpp"
 #include "jail/landlock.hpp"
 #include "jail/raw.hpp"
