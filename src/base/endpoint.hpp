@@ -28,7 +28,7 @@ struct Endpoint {
     auto operator<=>(const Endpoint&) const = default;
 };
 
-/// "pypi.org:443"
+/// "data.example.org:443"
 std::string to_text(const Endpoint& endpoint);
 
 /// Reads "host" (kDefaultPorts) or "host:port". The error says what cannot be allowed and why.

@@ -16,8 +16,8 @@ std::string why_not(std::string_view text) {
 }
 
 TEST(Endpoint, ANameStandsForTheWebsPorts) {
-    EXPECT_THAT(*parse_endpoints("pypi.org"),
-                ElementsAre(Endpoint{"pypi.org", 443}, Endpoint{"pypi.org", 80}));
+    EXPECT_THAT(*parse_endpoints("data.example.org"),
+                ElementsAre(Endpoint{"data.example.org", 443}, Endpoint{"data.example.org", 80}));
 }
 
 TEST(Endpoint, APortCanBeNamed) {
@@ -28,7 +28,7 @@ TEST(Endpoint, APortCanBeNamed) {
 }
 
 TEST(Endpoint, CaseAndTheDotAtTheEndAreNotPartOfAName) {
-    EXPECT_THAT(*parse_endpoints("PyPI.Org.:443"), ElementsAre(Endpoint{"pypi.org", 443}));
+    EXPECT_THAT(*parse_endpoints("Data.Example.Org.:443"), ElementsAre(Endpoint{"data.example.org", 443}));
 }
 
 TEST(Endpoint, NamesAreAsInTheDns) {

@@ -189,14 +189,15 @@ TEST(Settings, ListsAreSetsAndFewerIsTighter) {
 
 TEST(Settings, NetworkNamesAreSetsOfNamesWithPorts) {
     EXPECT_EQ(again("network.allow", "none"), "none");
-    EXPECT_EQ(again("network.allow", "PyPI.org.,db.example.org:5432"),
-              "db.example.org:5432,pypi.org:80,pypi.org:443");
-    EXPECT_EQ(tightened("network.allow", "pypi.org", "pypi.org:443,evil.example"), "pypi.org:443");
-    EXPECT_EQ(tightened("network.allow", "pypi.org", "none"), "none");
-    EXPECT_EQ(tightened("network.allow", "none", "pypi.org"), "none") << "nobody adds a name";
+    EXPECT_EQ(again("network.allow", "Data.Example.org.,db.example.org:5432"),
+              "data.example.org:80,data.example.org:443,db.example.org:5432");
+    EXPECT_EQ(tightened("network.allow", "data.example.org", "data.example.org:443,evil.example"),
+              "data.example.org:443");
+    EXPECT_EQ(tightened("network.allow", "data.example.org", "none"), "none");
+    EXPECT_EQ(tightened("network.allow", "none", "data.example.org"), "none") << "nobody adds a name";
     EXPECT_FALSE(accepts("network.allow", "*.example.org"));
     EXPECT_FALSE(accepts("network.allow", "127.0.0.1"));
-    EXPECT_FALSE(accepts("network.allow", "pypi.org,,"));
+    EXPECT_FALSE(accepts("network.allow", "data.example.org,,"));
     EXPECT_EQ(tightened("network.mode", "allow", "none"), "none");
     EXPECT_EQ(tightened("network.mode", "localhost", "allow"), "localhost");
     EXPECT_EQ(default_of(setting("network.mode")), "localhost");

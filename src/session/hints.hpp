@@ -12,7 +12,7 @@ struct HintFacts {
     uint64_t processes = 0;  ///< the limit
     std::string raise_processes_hint;
     bool forks_are_counted = false;  ///< refused forks are told of by the cgroup's count, which is better
-    std::string allowed;             ///< network names, "pypi.org:443, …"; empty: none
+    std::string allowed;             ///< network names, "data.example.org:443, …"; empty: none
 };
 
 /// What may be behind the error that ended a cell, and what can be done, as a sentence for a note; empty when

@@ -47,9 +47,9 @@ TEST(Hints, OtherErrorsGetNone) {
 
 TEST(Hints, ThereMayBeNamesThatAreAllowed) {
     HintFacts some = facts();
-    some.allowed = "pypi.org:443";
+    some.allowed = "data.example.org:443";
     EXPECT_TRUE(speaks_of(hint_for(R"({"evalue": "[Errno -2] Name or service not known"})", some),
-                          "cells reach only these names on the network: pypi.org:443."));
+                          "cells reach only these names on the network: data.example.org:443."));
 }
 
 }  // namespace
