@@ -33,7 +33,6 @@ std::string all_names() {
 std::string_view program_of_first_line(std::string_view content) {
     if (!content.starts_with("#!")) return {};
     std::string_view line = content.substr(2, std::min(content.find('\n'), content.size()) - 2);
-    std::string_view program;
     while (!line.empty()) {
         line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
         std::string_view word = line.substr(0, line.find_first_of(" \t\r"));

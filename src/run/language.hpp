@@ -33,7 +33,7 @@ struct Toolchain {
 
 /// What a toolchain needs once and not for every program, such as Go's standard library, compiled. It runs in
 /// a jail without anything of the user's; what it leaves in `target` is kept and shown there, read-only, to
-/// builds and programs.
+/// builds.
 struct Preparation {
     std::string key;  ///< a store_key() of the toolchain's id and whatever else it depends on
     std::vector<File> files;
@@ -50,8 +50,9 @@ struct Recipe {
     /// Files below that directory, or directories with all in them, that a build leaves; nothing else of it
     /// is there when the program runs.
     std::vector<std::string> artifacts;
-    bool needs_sources = true;  ///< the program's own files are there, too, when it runs
-    Invocation run;             ///< the program's arguments follow
+    bool needs_sources = true;    ///< the program's own files are there, too, when it runs
+    bool needs_toolchain = true;  ///< and so is the toolchain
+    Invocation run;               ///< the program's arguments follow
 };
 
 /// Where toolchains are looked for.

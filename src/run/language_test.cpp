@@ -17,7 +17,6 @@ namespace cellblock::run {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -326,6 +325,12 @@ TEST(Recipes, OfCargoProjectsKnowTheBinary) {
     EXPECT_EQ(built("[package]\nname = \"tool\"\n", {{"src/bin/x.rs", ""}}), "target/release/x");
     EXPECT_THAT(built("[workspace]\n", {}), HasSubstr("workspace"));
     EXPECT_THAT(built("[package]\nname = \"tool\"\n", {{"src/lib.rs", ""}}), HasSubstr("nothing to run"));
+}
+
+TEST(Recipes, OfWhatIsMachineCodeShowTheProgramNoToolchain) {
+    EXPECT_FALSE(planned(program_of("go", {{"main.go", ""}}))->needs_toolchain);
+    EXPECT_FALSE(planned(program_of("rust", {{"main.rs", ""}}))->needs_toolchain);
+    EXPECT_TRUE(planned(program_of("java", {{"Main.java", ""}}))->needs_toolchain);
 }
 
 TEST(Recipes, OfJavaStartTheRightClass) {

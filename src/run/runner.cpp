@@ -18,10 +18,9 @@ using std::chrono::milliseconds;
 /// From SIGTERM to SIGKILL, of compilers.
 constexpr milliseconds kBuildGrace{100};
 
-jail::Plan with_mounts(jail::Plan plan, const Job& job, const std::optional<jail::Mount>& prepared) {
+jail::Plan with_mounts(jail::Plan plan, const Job& job, const std::vector<jail::Mount>& toolchain) {
     plan.name = "cellblock";
-    plan.mounts.insert(plan.mounts.begin(), job.toolchain.mounts.begin(), job.toolchain.mounts.end());
-    if (prepared) plan.mounts.push_back(*prepared);
+    plan.mounts.insert(plan.mounts.begin(), toolchain.begin(), toolchain.end());
     for (const Directory& directory : job.program.directories)
         plan.mounts.push_back({directory.source, std::string(kProgramDirectory) + "/" + directory.path});
     // What lies in another comes after it.
@@ -36,7 +35,9 @@ jail::Plan toolchain_plan(const Job& job, const std::optional<jail::Mount>& prep
     plan.network = jail::Network::localhost;
     plan.allowed.clear();
     plan.limits = job.language->build_limits;
-    return with_mounts(std::move(plan), job, prepared);
+    std::vector<jail::Mount> toolchain = job.toolchain.mounts;
+    if (prepared) toolchain.push_back(*prepared);
+    return with_mounts(std::move(plan), job, toolchain);
 }
 
 Invocation with_environment(Invocation invocation, const std::vector<std::string>& more) {
@@ -145,7 +146,9 @@ struct Ready {
 Result<Ready> get_ready(const Job& job, const Recipe& recipe, const std::optional<jail::Mount>& prepared,
                         const Store& store, Progress& progress) {
     Ready ready;
-    const jail::Plan plan = with_mounts(job.plan, job, prepared);
+    const std::vector<jail::Mount> nothing;
+    const jail::Plan plan =
+        with_mounts(job.plan, job, recipe.needs_toolchain ? job.toolchain.mounts : nothing);
     if (recipe.build.empty()) {
         ready.container = TRY(Container::create(plan));
         return ready;

@@ -14,7 +14,6 @@ namespace cellblock::run {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 Program program_of(const std::string& language, const std::string& code) {

@@ -14,7 +14,7 @@
 namespace cellblock::run {
 namespace {
 
-using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::string_view_literals;
 namespace fs = std::filesystem;
 
 constexpr std::array kSuffixes{".go"sv};
@@ -233,6 +233,7 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
         recipe.build = {std::move(build)};
     }
     recipe.artifacts = {built};
+    recipe.needs_toolchain = false;
     recipe.needs_sources = program.files.size() > sources.size();
     // The collector tries harder before the limit is hit.
     recipe.run = {{inside(built)}, {"GOMEMLIMIT=" + std::to_string(limits.memory.count / 10 * 9)}};

@@ -7,7 +7,7 @@
 namespace cellblock::run {
 namespace {
 
-using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::string_view_literals;
 
 constexpr std::array kTypes{"class"sv, "interface"sv, "enum"sv, "record"sv};
 

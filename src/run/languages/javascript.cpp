@@ -9,7 +9,7 @@
 namespace cellblock::run {
 namespace {
 
-using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::string_view_literals;
 
 constexpr std::array kSuffixes{".js"sv, ".mjs"sv, ".cjs"sv};
 constexpr std::array kPrograms{"node"sv, "nodejs"sv};

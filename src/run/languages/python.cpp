@@ -9,7 +9,7 @@
 namespace cellblock::run {
 namespace {
 
-using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::string_view_literals;
 namespace fs = std::filesystem;
 
 constexpr std::array kSuffixes{".py"sv, ".pyw"sv};

@@ -13,7 +13,7 @@
 namespace cellblock::run {
 namespace {
 
-using namespace std::string_view_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::string_view_literals;
 namespace fs = std::filesystem;
 
 constexpr std::array kSuffixes{".rs"sv};
@@ -169,6 +169,7 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
                          {}}};
     }
     recipe.artifacts = {built};
+    recipe.needs_toolchain = false;
     recipe.needs_sources = program.files.size() > paths_with_suffix(program, kSuffixes[0]).size();
     recipe.run = {{inside(built)}, {"RUST_BACKTRACE=0"}};
     return recipe;
