@@ -1,6 +1,7 @@
 // Reading and writing the inside of JSON strings.
 #include "base/json_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -53,6 +54,13 @@ Utf8Run utf8_run(const char* p, const char* end) {
         high = 0xBF;
     }
     return {size, true};
+}
+
+std::string_view whole_prefix(std::string_view text, size_t most) {
+    size_t size = std::min(text.size(), most);
+    while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U)
+        --size;
+    return text.substr(0, size);
 }
 
 void append_utf8(std::string& out, uint32_t code_point) {

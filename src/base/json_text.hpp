@@ -26,6 +26,9 @@ struct Utf8Run {
 /// beyond U+10FFFF out (Unicode, table 3-7).
 Utf8Run utf8_run(const char* p, const char* end);
 
+/// The beginning of `text`, at most `most` bytes, that ends between two characters.
+std::string_view whole_prefix(std::string_view text, size_t most);
+
 /// Appends a code point that is no surrogate, at most U+10FFFF.
 void append_utf8(std::string& out, uint32_t code_point);
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/hex.hpp"
+#include "base/json_text.hpp"
 
 namespace cellblock {
 namespace {
@@ -66,7 +67,7 @@ bool steers(uint32_t c) {
                                [c](const Range& range) { return c >= range.first && c <= range.last; });
 }
 
-enum class Style { name, sentence };
+enum class Style { name, line, sentence };
 
 std::string escaped(std::string_view text, Style style) {
     std::string out;
@@ -84,6 +85,16 @@ std::string escaped(std::string_view text, Style style) {
     return out;
 }
 
+bool is_plain_ascii(char c) {
+    return c >= 0x20 && c < 0x7f;
+}
+
+// One UTF-16 unit, as JSON escapes it.
+void append_unit(std::string& out, uint32_t unit) {
+    append_hex(out += "\\u", static_cast<unsigned char>(unit >> 8U));
+    append_hex(out, static_cast<unsigned char>(unit & 0xffU));
+}
+
 }  // namespace
 
 std::string printable(std::string_view name) {
@@ -95,8 +106,37 @@ std::string in_quotes(std::string_view text) {
     return "\"" + printable(text.substr(0, kMaxQuoted)) + "\"";
 }
 
+std::string printable_line(std::string_view text) {
+    return escaped(text, Style::line);
+}
+
 std::string printable_sentence(std::string_view text) {
     return escaped(text, Style::sentence);
+}
+
+std::string printable_json(std::string_view json) {
+    // Most of it is plain.
+    const auto* const first = std::ranges::find_if_not(json, is_plain_ascii);
+    std::string out(json.begin(), first);
+    json.remove_prefix(static_cast<size_t>(first - json.begin()));
+    while (!json.empty()) {
+        const auto [code_point, length] = first_code_point(json);
+        const std::string_view shown = json.substr(0, length == 0 ? 1 : length);
+        if (length == 0)
+            out += kReplacement;
+        else if (code_point < 0x20)
+            out += code_point == '\n' ? '\n' : ' ';
+        else if (!steers(code_point))
+            out += shown;
+        else if (code_point < 0x10000)
+            append_unit(out, code_point);
+        else {
+            append_unit(out, 0xd800 + ((code_point - 0x10000) >> 10U));
+            append_unit(out, 0xdc00 + (code_point & 0x3ffU));
+        }
+        json.remove_prefix(shown.size());
+    }
+    return out;
 }
 
 }  // namespace cellblock

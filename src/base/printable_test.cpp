@@ -24,5 +24,19 @@ TEST(Printable, SentencesKeepTheirLinesButNobodyElseBeginsOne) {
     EXPECT_EQ(printable_sentence(printable("\x1b")), "\\x1b");
 }
 
+TEST(Printable, LinesMayBePrintableAlready) {
+    EXPECT_EQ(printable_line("a\x1b\n\xc2\x9b\\ \xe2\x80\xae\xff"),
+              "a\\x1b\\x0a\\xc2\\x9b\\ \\xe2\\x80\\xae\\xff");
+    EXPECT_EQ(printable_line(printable("\x1b\\")), printable("\x1b\\"));
+}
+
+TEST(Printable, JsonStaysEqual) {
+    EXPECT_EQ(printable_json(R"({"a": "gr\u00fcn", "b": 1})"), R"({"a": "gr\u00fcn", "b": 1})");
+    EXPECT_EQ(printable_json("\"gr\xc3\xbcn\x7f\xc2\x9b\xe2\x80\xae\""),
+              "\"gr\xc3\xbcn\\u007f\\u009b\\u202e\"");
+    EXPECT_EQ(printable_json("\"\xf3\xa0\x80\x81\xf0\x9f\x98\x80\""), "\"\\udb40\\udc01\xf0\x9f\x98\x80\"");
+    EXPECT_EQ(printable_json("[1,\r\t2,\n3]\xff"), "[1,  2,\n3]\xef\xbf\xbd");
+}
+
 }  // namespace
 }  // namespace cellblock

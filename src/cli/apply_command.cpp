@@ -8,6 +8,7 @@
 #include "changes/apply.hpp"
 #include "changes/names.hpp"
 #include "cli/chosen_changes.hpp"
+#include "cli/json_output.hpp"
 #include "cli/table.hpp"
 
 namespace cellblock::cli {
@@ -35,7 +36,7 @@ void print_json(const std::vector<changes::Outcome>& outcomes, std::ostream& out
                         {"encoded_path", changes::encode(outcome.path)},
                         {"result", to_text(outcome.answer)},
                         {"reason", outcome.reason}});
-    out << list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    out << json_output(list);
 }
 
 Result<int> apply(const Options& options, const Context& context) {

@@ -7,8 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "base/printable.hpp"
 #include "base/sys.hpp"
 #include "cli/audit.hpp"
+#include "cli/json_output.hpp"
 #include "observe/log.hpp"
 #include "observe/places.hpp"
 #include "observe/verify.hpp"
@@ -75,21 +77,22 @@ void print_json(const observe::VerifyReport& report, std::ostream& out) {
                            {"file", report.finding->place.path},
                            {"line", report.finding->place.line},
                            {"what", report.finding->what}};
-    out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    out << json_output(json);
 }
 
 void print_text(const observe::VerifyReport& report, std::ostream& out) {
     if (report.finding) {
-        out << "The log was " << observe::to_text(report.finding->wrong) << ": " << report.finding->what
-            << ".\n";
+        out << "The log was " << observe::to_text(report.finding->wrong) << ": "
+            << printable_sentence(report.finding->what) << ".\n";
         if (!report.finding->place.path.empty())
-            out << "It shows in line " << report.finding->place.line << " of " << report.finding->place.path
-                << ".\n";
+            out << "It shows in line " << report.finding->place.line << " of "
+                << printable_line(report.finding->place.path) << ".\n";
         out << report.records << " records before it are whole.\n";
         return;
     }
     out << "The log is whole: " << report.records << " records in " << report.segments << " segments";
-    if (report.records > 0) out << ", from " << report.first_time << " to " << report.last_time;
+    if (report.records > 0)
+        out << ", from " << printable_line(report.first_time) << " to " << printable_line(report.last_time);
     out << ".\n";
     if (report.torn > 0)
         out << report.torn << " records were never finished, as the log says: their writers were killed.\n";

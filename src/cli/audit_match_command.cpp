@@ -5,9 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "base/json_text.hpp"
 #include "base/printable.hpp"
 #include "base/sys.hpp"
 #include "cli/audit.hpp"
+#include "cli/json_output.hpp"
 #include "cli/notebook_match.hpp"
 #include "cli/table.hpp"
 #include "observe/reader.hpp"
@@ -43,9 +45,9 @@ void print_table(const std::vector<MatchedCell>& cells, std::ostream& out) {
     size_t good = 0;
     for (const MatchedCell& cell : cells) {
         good += is_good(cell) ? 1U : 0U;
-        const std::string first_line = cell.source.substr(0, cell.source.find('\n'));
+        const auto first_line = std::string_view(cell.source).substr(0, cell.source.find('\n'));
         const MatchedRecord record = cell.record.value_or(MatchedRecord());
-        table.add({std::to_string(cell.number), printable(first_line).substr(0, kShownSource),
+        table.add({std::to_string(cell.number), std::string(whole_prefix(first_line, kShownSource)),
                    std::string(to_text(cell.state)), record.time.substr(0, 19), record.verdict, record.seq,
                    cell.reason});
     }
@@ -70,7 +72,7 @@ void print_json(const std::vector<MatchedCell>& cells, std::ostream& out) {
         list.push_back(std::move(one));
     }
     const nlohmann::ordered_json json{{"ok", std::ranges::all_of(cells, is_good)}, {"cells", list}};
-    out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    out << json_output(json);
 }
 
 }  // namespace

@@ -9,9 +9,10 @@
 #include <thread>
 
 #include "base/bytes.hpp"
+#include "base/printable.hpp"
 #include "cli/audit.hpp"
+#include "cli/json_output.hpp"
 #include "cli/table.hpp"
-#include "observe/record.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -31,24 +32,19 @@ std::string memory_text(const ShownRecord& record) {
     return text.empty() || record.is_own_peak ? text : "<= " + text;
 }
 
-// What a terminal would obey instead of showing it.
-std::string visible(const std::string& text) {
-    return observe::escape_hidden(text);
-}
-
 std::vector<std::string> row_of(const ShownRecord& record) {
     return {record.seq,
             record.time.substr(0, 19),
             record.type,
-            visible(record.kernel.substr(0, kShownKernel)),
-            visible(record.notebook),
+            record.kernel.substr(0, kShownKernel),
+            record.notebook,
             record.verdict,
             duration_text(record.wall_us),
             duration_text(record.cpu_us),
             memory_text(record),
             bytes_text(record.io_read),
             bytes_text(record.io_written),
-            visible(record.details)};
+            record.details};
 }
 
 Table empty_table() {
@@ -69,7 +65,7 @@ Result<int> show(const std::string& directory, const AuditFilter& filter, bool j
     ShownRecord record;
     while (TRY(records.next(record))) {
         if (json && record.intact)
-            context.out << record.line << "\n";
+            context.out << printable_json(record.line) << "\n";
         else if (!json)
             table.add(row_of(record));
     }
@@ -96,7 +92,7 @@ Result<int> tail(const std::string& directory, const AuditFilter& filter, const 
     const auto print = [&](const auto& some) {
         Table table = empty_table();
         for (const ShownRecord& one : some) {
-            if (options.json && one.intact) context.out << one.line << "\n";
+            if (options.json && one.intact) context.out << printable_json(one.line) << "\n";
             table.add(row_of(one));
         }
         if (!options.json) context.out << table.text();
@@ -148,7 +144,7 @@ void print_statistics(const Statistics& statistics, std::ostream& out) {
     Table verdicts({"VERDICT", "CELLS"});
     for (const auto& [verdict, count] : statistics.verdicts) verdicts.add({verdict, std::to_string(count)});
     Table limits({"LIMIT", "CELLS"});
-    for (const auto& [limit, count] : statistics.limits) limits.add({visible(limit), std::to_string(count)});
+    for (const auto& [limit, count] : statistics.limits) limits.add({limit, std::to_string(count)});
     Table notebooks({"NOTEBOOK", "CELLS", "NOT OK", "WALL", "CPU", "MEMORY", "READ", "WRITTEN"});
     const auto add = [&](const std::string& name, const Sums& sums) {
         notebooks.add({name, std::to_string(sums.cells), std::to_string(sums.not_ok),
@@ -159,7 +155,7 @@ void print_statistics(const Statistics& statistics, std::ostream& out) {
                                                       statistics.notebooks.end());
     std::ranges::stable_sort(busiest, std::greater(), [](const auto& entry) { return entry.second.cells; });
     busiest.resize(std::min(busiest.size(), kNotebooksInStats));
-    for (const auto& [name, sums] : busiest) add(name.empty() ? "(none)" : visible(name), sums);
+    for (const auto& [name, sums] : busiest) add(name.empty() ? "(none)" : name, sums);
     add("all together", statistics.all);
     out << types.text() << "\n" << verdicts.text() << "\n";
     if (!statistics.limits.empty()) out << limits.text() << "\n";
@@ -183,7 +179,7 @@ void print_json(const Statistics& statistics, std::ostream& out) {
                                       {"limits", statistics.limits},
                                       {"notebooks", notebooks},
                                       {"all", sums_json(statistics.all)}};
-    out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    out << json_output(json);
 }
 
 Result<int> stats(const std::string& directory, const AuditFilter& filter, bool json,

@@ -13,6 +13,7 @@
 #include "changes/names.hpp"
 #include "changes/patch.hpp"
 #include "cli/chosen_changes.hpp"
+#include "cli/json_output.hpp"
 #include "cli/table.hpp"
 
 namespace cellblock::cli {
@@ -172,8 +173,7 @@ Result<int> diff(const Options& options, const Context& context) {
             .with_remedy(
                 "What is named are files and directories; changes are chosen with --changes ID, as "
                 "\"cellblock diff --list\" shows them.");
-    if (options.json)
-        context.out << all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    if (options.json) context.out << json_output(all);
     if (sets.empty() && !options.json)
         context.err << "No cell has changed anything " << (options.list ? "" : "here ") << "that is kept.\n";
     return 0;

@@ -9,6 +9,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/doctor.hpp"
+#include "cli/json_output.hpp"
 #include "cli/profile_places.hpp"
 #include "cli/table.hpp"
 #include "profile/layers.hpp"
@@ -122,7 +123,7 @@ std::string diagnosis_json(const std::vector<Probe>& probes, const Demand& asked
                                     {"status", jail::to_text(probe.status)},
                                     {"finding", probe.finding},
                                     {"remedy", probe.remedy}});
-    return report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    return json_output(report);
 }
 
 Action declare_doctor(CLI::App& app, const Context& context) {

@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "cli/commands.hpp"
+#include "cli/json_output.hpp"
 #include "cli/jupyter_paths.hpp"
 #include "cli/kernelspec.hpp"
 #include "cli/table.hpp"
@@ -76,7 +77,7 @@ void print_json(const std::vector<Row>& rows, std::ostream& out) {
             row.trouble.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(row.trouble);
         list.push_back(std::move(entry));
     }
-    out << list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    out << json_output(list);
 }
 
 void print_table(const std::vector<Row>& rows, const Context& context) {

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "cli/commands.hpp"
+#include "cli/json_output.hpp"
 #include "cli/kernel_options.hpp"
 #include "cli/table.hpp"
 #include "profile/layers.hpp"
@@ -39,7 +40,7 @@ std::string json_of(const profile::Effective& effective) {
     for (const profile::Line& line : effective.lines)
         report["settings"][std::string(line.setting->key)] = {{"value", line.value}, {"from", line.origin}};
     report["notes"] = effective.notes;
-    return report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    return json_output(report);
 }
 
 Result<int> show(const Options& options, const Context& context) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/printable.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -18,9 +19,7 @@ size_t width(const std::string& text) {
 void Table::add(std::vector<std::string> row) {
     CHECK(row.size() == rows_.front().size());
     // Names and paths of others could otherwise steer the terminal.
-    for (std::string& cell : row)
-        std::replace_if(
-            cell.begin(), cell.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+    for (std::string& cell : row) cell = printable_line(cell);
     rows_.push_back(std::move(row));
 }
 

@@ -9,7 +9,7 @@ namespace cellblock::cli {
 class Table {
   public:
     explicit Table(std::vector<std::string> heading) : rows_{std::move(heading)} {}
-    /// As many cells as the heading has. Control characters are shown as "?".
+    /// As many cells as the heading has. What they quote of strangers is made printable here.
     void add(std::vector<std::string> row);
     [[nodiscard]] std::string text() const;
 

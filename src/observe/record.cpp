@@ -8,6 +8,7 @@
 
 #include "base/check.hpp"
 #include "base/json_text.hpp"
+#include "base/printable.hpp"
 
 namespace cellblock::observe {
 namespace {
@@ -26,37 +27,6 @@ constexpr size_t kMostExpansion = 6;
 /// How many names "cut" may hold; no type of record has so many members.
 constexpr size_t kMaxCut = 16;
 constexpr size_t kRoomForCut = kMaxCut * 32;
-
-bool is_hidden(uint32_t code_point) {
-    const auto within = [&](uint32_t first, uint32_t last) {
-        return code_point >= first && code_point <= last;
-    };
-    return within(0x7F, 0x9F) || code_point == 0x061C || within(0x200B, 0x200F) || within(0x2028, 0x202E) ||
-           within(0x2060, 0x2069) || code_point == 0xFEFF;
-}
-
-uint32_t code_point_of(std::string_view sequence) {
-    const auto byte = [&](size_t i) {
-        return static_cast<uint32_t>(static_cast<unsigned char>(sequence[i]));
-    };
-    if (sequence.size() == 1) return byte(0);
-    if (sequence.size() == 2) return (byte(0) & 0x1FU) << 6U | (byte(1) & 0x3FU);
-    return (byte(0) & 0x0FU) << 12U | (byte(1) & 0x3FU) << 6U | (byte(2) & 0x3FU);
-}
-
-void append_escape(std::string& out, uint32_t code_point) {
-    const std::array<unsigned char, 2> bytes{static_cast<unsigned char>(code_point >> 8U),
-                                             static_cast<unsigned char>(code_point & 0xFFU)};
-    out += "\\u" + to_hex(bytes);
-}
-
-// As much of the beginning as is whole UTF-8.
-std::string_view whole_prefix(std::string_view text, size_t most) {
-    size_t size = std::min(text.size(), most);
-    while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U)
-        --size;
-    return text.substr(0, size);
-}
 
 /// Takes `expected` from the front.
 bool take(std::string_view& text, std::string_view expected) {
@@ -79,26 +49,7 @@ std::string to_text(Time time) {
 }
 
 std::string quoted(std::string_view text) {
-    return escape_hidden(json_string(text));
-}
-
-std::string escape_hidden(std::string_view text) {
-    // What is hidden begins with one of few bytes; most texts have none of them.
-    if (text.find_first_of("\x7F\xC2\xD8\xE2\xEF") == std::string::npos) return std::string(text);
-    std::string out;
-    out.reserve(text.size());
-    const char* const end = text.data() + text.size();
-    for (const char* p = text.data(); p != end;) {
-        const auto byte = static_cast<unsigned char>(*p);
-        const size_t size = byte < 0x80 ? 1 : utf8_run(p, end).size;
-        const std::string_view sequence(p, size);
-        if (size < 4 && is_hidden(code_point_of(sequence)))
-            append_escape(out, code_point_of(sequence));
-        else
-            out += sequence;
-        p += size;
-    }
-    return out;
+    return printable_json(json_string(text));
 }
 
 void Members::add(std::string_view key, std::string_view json) {

@@ -34,12 +34,7 @@ using Time = std::chrono::system_clock::time_point;
 /// "2026-01-31T12:00:00.123456Z".
 std::string to_text(Time time);
 
-/// Escapes, as JSON does, what is not seen and could steer a terminal or end a line for some reader: C1
-/// controls, DEL, line and paragraph separators, marks of writing direction. Valid UTF-8 is expected; C0
-/// controls stay.
-std::string escape_hidden(std::string_view text);
-
-/// `text` as a JSON string in which nothing is hidden: escape_hidden() of it, C0 controls escaped too; bytes
+/// `text` as a JSON string in which nothing is hidden: printable_json() of it, C0 controls escaped too; bytes
 /// that are not UTF-8 become U+FFFD.
 std::string quoted(std::string_view text);
 
