@@ -35,8 +35,7 @@ struct Options {
     bool sys_prefix = false;
     std::string prefix;
     std::string name = kDefaultName;
-    std::string display_name;  // empty: made of the name
-    profile::Arguments profile;
+    std::string display_name;                   // empty: made of the name
     std::vector<std::string> kernel_options;    // "--memory", "4GiB", …
     std::vector<std::string> kernel_arguments;  // of --kernel-arg
 };
@@ -134,12 +133,13 @@ Result<int> install(const Options& options, const Context& context) {
     for (const std::string& warning : python.warnings) context.err << "warning: " << warning << "\n";
     TRY(session::require_ipython(python));
 
-    const profile::Effective effective = TRY(profile::resolve(host_places(context), options.profile));
-    for (const std::string& note : effective.notes) context.err << "warning: " << note << "\n";
-
     Kernelspec kernelspec;
     kernelspec.argv = kernel_argv(options, python, context);
-    TRY(read_kernel_arguments({kernelspec.argv.begin() + 2, kernelspec.argv.end()}));
+    // As the kernel will read them, with those of --kernel-arg.
+    const profile::Arguments arguments =
+        TRY(read_kernel_arguments({kernelspec.argv.begin() + 2, kernelspec.argv.end()}));
+    const profile::Effective effective = TRY(profile::resolve(host_places(context), arguments));
+    for (const std::string& note : effective.notes) context.err << "warning: " << note << "\n";
     kernelspec.display_name = display_name_of(options);
     kernelspec.version = kVersion;
     kernelspec.isolation = jail::to_text(effective.options.level);
@@ -147,8 +147,9 @@ Result<int> install(const Options& options, const Context& context) {
     kernelspec.debugger = has_debugpy(python);
     const std::string directory = TRY(kernels_directory(options, python, context)) + "/" + options.name;
     InstallRecords records = TRY(InstallRecords::open(effective.options.audit, context));
-    TRY(write_kernelspec(directory, context.library_directory + "/kernelspec", kernelspec));
-    TRY(records.add("install", recorded_members(options.name, directory, python, effective)));
+    TRY(write_kernelspec(directory, context.library_directory + "/kernelspec", kernelspec, [&] {
+        return records.add("install", recorded_members(options.name, directory, python, effective));
+    }));
     compile_worker(python, context);
     warn_if_not_enforceable(effective.options, context);
 
@@ -199,17 +200,12 @@ Action declare_install(CLI::App& app, const Context& context) {
     };
     declare_kernel_options(
         app, recorded,
-        [options, record](const profile::Setting& setting, const std::string& text) {
-            record(setting.flag, text);
-            options->profile.settings.emplace_back(&setting, text);
-        },
-        [options, record](const std::string& named) {
+        [record](const profile::Setting& setting, const std::string& text) { record(setting.flag, text); },
+        [record](const std::string& named) {
             // Front ends start the kernel elsewhere.
             std::error_code error;
-            const std::string name =
-                named.find('/') == std::string::npos ? named : fs::absolute(named, error).string();
-            record("--profile", name);
-            options->profile.profile = name;
+            record("--profile",
+                   named.find('/') == std::string::npos ? named : fs::absolute(named, error).string());
         });
     app.add_option("--kernel-arg", options->kernel_arguments,
                    "any other argument for \"cellblock kernel\" or IPython, as it is; may be repeated: "

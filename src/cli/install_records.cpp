@@ -1,5 +1,5 @@
-// The log is opened before anything is done and written when it is done: so what cannot be recorded is
-// refused beforehand, and what is recorded has happened.
+// The log is opened before anything is done and written when it is done: so what cannot be recorded is mostly
+// refused beforehand, and what is recorded has happened. What cannot be recorded after all is taken back.
 #include "cli/install_records.hpp"
 
 #include <ostream>

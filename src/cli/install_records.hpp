@@ -16,7 +16,8 @@ class InstallRecords {
     /// where the settings do not ask for that, it is a warning.
     static Result<InstallRecords> open(const session::AuditOptions& options, const Context& context);
 
-    /// What has been done, with who did it and the version of this program. An error as of open().
+    /// What has been done, with who did it and the version of this program. An error, as of open(), means
+    /// that it has to be undone.
     Result<void> add(std::string_view type, observe::Members members);
 
   private:

@@ -101,6 +101,26 @@ Result<void> put_in_place(const std::string& from, const std::string& to) {
     return failure;
 }
 
+// put_in_place() undone: what was at `to` before is where it left it.
+Result<void> take_back(const std::string& from, const std::string& to) {
+    if (::rename(to.c_str(), (from + ".new").c_str()) != 0) return errno_error("move " + to + " away");
+    for (const std::string& old : {from, from + ".old"}) {
+        if (::rename(old.c_str(), to.c_str()) == 0) return {};
+        if (errno != ENOENT) return errno_error("move the old kernelspec back to " + to);
+    }
+    return {};
+}
+
+// What has been done without `confirm` is done no more.
+Result<void> confirm_or(const Confirm& confirm, const std::function<Result<void>()>& undo) {
+    auto confirmed = confirm();
+    if (confirmed) return {};
+    auto undone = undo();
+    if (undone) return confirmed;
+    return std::move(undone.error())
+        .context(confirmed.error().sentence() + " And then it could not be undone");
+}
+
 std::string text_at(const Json& object, const char* key) {
     const auto found = object.find(key);
     return found != object.end() && found->is_string() ? found->get<std::string>() : "";
@@ -172,7 +192,7 @@ Result<Kernelspec> read_kernelspec(const std::string& directory) {
 }
 
 Result<void> write_kernelspec(const std::string& directory, const std::string& template_directory,
-                              const Kernelspec& kernelspec) {
+                              const Kernelspec& kernelspec, const Confirm& confirm) {
     const std::string template_text =
         TRY(sys::read_file(template_directory + "/kernel.json.in", kMaxKernelJson));
     const std::string kernel_json = TRY(render_kernel_json(template_text, kernelspec));
@@ -191,25 +211,24 @@ Result<void> write_kernelspec(const std::string& directory, const std::string& t
         TRY(write_new_file(fresh + "/" + logo, image));
     }
     TRY(put_in_place(fresh, directory));
+    TRY(confirm_or(confirm, [&] { return take_back(fresh, directory); }));
     made.keep();
     return {};
 }
 
-Result<void> remove_kernelspec(const std::string& directory) {
+Result<void> remove_kernelspec(const std::string& directory, const Confirm& confirm) {
     TRY(read_kernelspec(directory));
-    std::error_code error;
-    if (fs::is_symlink(directory, error)) {
-        // What it leads to may serve somebody else.
-        if (!fs::remove(directory, error)) return Error("remove " + directory, error.value());
-        return {};
-    }
-    // Out of sight at once, then removed: a front end never sees one without its logos.
+    // Out of sight at once, then removed: a front end never sees one without its logos. Of a link the link
+    // alone: what it leads to may serve somebody else.
     const SignalsHeld held;
     const auto temporary =
         TRY(sys::TempDir::create(".cellblock-", fs::path(directory).parent_path().string()));
-    if (::rename(directory.c_str(), (temporary.path() + "/old").c_str()) != 0)
-        return errno_error("remove " + directory);
-    return {};
+    const std::string old = temporary.path() + "/old";
+    if (::rename(directory.c_str(), old.c_str()) != 0) return errno_error("remove " + directory);
+    return confirm_or(confirm, [&]() -> Result<void> {
+        if (::rename(old.c_str(), directory.c_str()) != 0) return errno_error("put " + directory + " back");
+        return {};
+    });
 }
 
 std::vector<std::string> our_kernels_in(const std::string& kernels_directory) {

@@ -2,6 +2,7 @@
 // kernel.json; nothing else is ever replaced or removed.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,13 +29,18 @@ Result<std::string> render_kernel_json(const std::string& template_text, const K
 /// Reads DIRECTORY/kernel.json. An error when it is missing, broken or not ours.
 Result<Kernelspec> read_kernelspec(const std::string& directory);
 
+/// Called when a kernelspec has been put in its place, or removed. An error takes that back.
+using Confirm = std::function<Result<void>()>;
+
 /// Puts kernel.json and the logos of `template_directory` into `directory`, all or nothing, in place of one
 /// of ours if there is one. Directories above are made, and removed again on failure.
-Result<void> write_kernelspec(const std::string& directory, const std::string& template_directory,
-                              const Kernelspec& kernelspec);
+Result<void> write_kernelspec(
+    const std::string& directory, const std::string& template_directory, const Kernelspec& kernelspec,
+    const Confirm& confirm = [] { return Result<void>(); });
 
 /// Removes `directory` after making sure that it is ours.
-Result<void> remove_kernelspec(const std::string& directory);
+Result<void> remove_kernelspec(
+    const std::string& directory, const Confirm& confirm = [] { return Result<void>(); });
 
 /// Names of the kernelspecs of ours in a "kernels" directory, sorted. A missing directory has none.
 std::vector<std::string> our_kernels_in(const std::string& kernels_directory);

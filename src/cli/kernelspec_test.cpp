@@ -138,6 +138,29 @@ TEST_F(KernelspecFiles, AFailureInTheMiddleLeavesTheOldOne) {
     EXPECT_THAT(entries(root_ / "kernels"), ElementsAre("k"));
 }
 
+TEST_F(KernelspecFiles, WhatIsNotConfirmedIsTakenBack) {
+    std::vector<std::string> when_asked;
+    const auto refuse = [&]() -> Result<void> {
+        when_asked = our_kernels_in(at("kernels"));
+        return Error("record it: the disk is full");
+    };
+    const auto refused = write_kernelspec(at("kernels/k"), kTemplates, spec_, refuse);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_THAT(refused.error().sentence(), HasSubstr("the disk is full"));
+    EXPECT_THAT(when_asked, ElementsAre("k")) << "it was there when it was asked for";
+    EXPECT_FALSE(fs::exists(root_ / "kernels"));
+
+    ASSERT_TRUE(write_kernelspec(at("kernels/k"), kTemplates, spec_).ok());
+    const std::string before = read(root_ / "kernels/k/kernel.json");
+    spec_.display_name = "Another";
+    EXPECT_FALSE(write_kernelspec(at("kernels/k"), kTemplates, spec_, refuse).ok());
+    EXPECT_EQ(read(root_ / "kernels/k/kernel.json"), before);
+    EXPECT_FALSE(remove_kernelspec(at("kernels/k"), refuse).ok());
+    EXPECT_THAT(when_asked, IsEmpty()) << "it was gone when it was asked for";
+    EXPECT_EQ(read(root_ / "kernels/k/kernel.json"), before);
+    EXPECT_THAT(entries(root_ / "kernels"), ElementsAre("k"));
+}
+
 TEST_F(KernelspecFiles, DirectoriesThatCannotBeMadeAreNamed) {
     write("file", "");
     const auto written = write_kernelspec(at("file/kernels/k"), kTemplates, spec_);

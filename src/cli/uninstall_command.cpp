@@ -66,10 +66,9 @@ Result<int> uninstall(const Options& options, const Context& context) {
     }
     const Kernelspec kernelspec = TRY(read_kernelspec(found.front()));
     InstallRecords records = TRY(InstallRecords::open(audit_options_of(kernelspec, context), context));
-    TRY(remove_kernelspec(found.front()));
     observe::Members members;
     members.text("name", options.name).text("directory", found.front()).text("python", kernelspec.python);
-    TRY(records.add("uninstall", std::move(members)));
+    TRY(remove_kernelspec(found.front(), [&] { return records.add("uninstall", members); }));
     context.out << "Removed the kernel \"" << options.name << "\" from " << found.front() << "\n";
     return 0;
 }

@@ -243,6 +243,17 @@ def test_installations_are_recorded(start_kernel, log, installation, public_dire
     assert "name=kept" in installation.run("audit", "show", "--path", log, "--type", "uninstall").stdout
 
 
+def test_installations_are_recorded_with_the_arguments_that_the_kernel_will_have(start_kernel, log, installation,
+                                                                                 public_directory):
+    home, prefix = public_directory / "home", public_directory / "prefix"
+    home.mkdir()
+    assert installed(installation, prefix, home, "--name=kept", f"--kernel-arg=--audit={log}", "--kernel-arg=--memory",
+                     "--kernel-arg=1GiB").returncode == 0
+    start_kernel(read_spec("kept", [prefix / "share" / "jupyter" / "kernels"])).shutdown()
+    (install,), (start,) = of_type(log, "install"), of_type(log, "kernel_start")
+    assert install["policy"] == start["policy"]
+
+
 def test_without_its_record_nothing_is_installed_unless_by_name(log, installation, public_directory):
     home, prefix = public_directory / "home", public_directory / "prefix"
     home.mkdir()
@@ -402,6 +413,29 @@ def test_a_full_disk_stops_cells(spec, start_kernel, small_disk, installation):
     assert kernel.run("1 + 1").result == "2"
     kernel.shutdown()
     assert verified(installation, log)["ok"]
+
+
+def test_a_full_disk_leaves_kernels_as_they_are(small_disk, installation, public_directory):
+    home, prefix, log = public_directory / "home", public_directory / "prefix", small_disk / "log"
+    kernels = prefix / "share" / "jupyter" / "kernels"
+    home.mkdir()
+    assert installed(installation, prefix, home, "--name=first", "--audit", log).returncode == 0
+    before = (kernels / "first" / "kernel.json").read_bytes()
+    with open(small_disk / "filler", "wb", buffering=0) as file:
+        with pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(b"x" * 512)
+    def fill_the_last_page():
+        with open(log / "audit-00000001.jsonl", "ab") as file:
+            file.write(b"x" * (-file.tell() % 4096))
+    fill_the_last_page()
+    for name in ("first", "second"):
+        refused = installed(installation, prefix, home, f"--name={name}", "--audit", log, "--memory=1GiB")
+        assert refused.returncode == 1 and "audit log" in refused.stderr and "ENOSPC" in refused.stderr
+    removed = installation.run("uninstall", "first", "--prefix", prefix, env={"HOME": str(home)})
+    assert removed.returncode == 1 and "ENOSPC" in removed.stderr
+    assert os.listdir(kernels) == ["first"] and (kernels / "first" / "kernel.json").read_bytes() == before
+    assert [record["name"] for record in of_type(log, "install")] == ["first"] and not of_type(log, "uninstall")
 
 
 def test_a_read_only_disk_stops_cells(spec, start_kernel, small_disk):
