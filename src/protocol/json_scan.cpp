@@ -353,6 +353,12 @@ std::optional<std::string> as_string(std::string_view value) {
     return unescape(inside_quotes(value.data(), scanner.position()));
 }
 
+std::optional<std::string_view> as_plain_string(std::string_view value) {
+    if (value.size() < 2 || value.front() != '"') return std::nullopt;
+    const std::string_view text = inside_quotes(value.data(), value.data() + value.size());
+    return text.find('\\') == std::string_view::npos ? std::optional(text) : std::nullopt;
+}
+
 std::string text_member(const std::vector<JsonMember>& members, std::string_view key) {
     const auto value = find_member(members, key);
     return value ? as_string(*value).value_or("") : "";

@@ -59,6 +59,9 @@ std::optional<std::string_view> find_member(const std::vector<JsonMember>& membe
 // Values out of byte ranges that scan_object returned; nothing when the value is of another kind or out of
 // range. A lone surrogate escape becomes U+FFFD: it has no UTF-8. 1.0 and 1e3 are no integers.
 std::optional<std::string> as_string(std::string_view value);
+/// The same of a string in which nothing is escaped, as figures are: a part of `value`, neither copied nor
+/// checked again; nothing for others.
+std::optional<std::string_view> as_plain_string(std::string_view value);
 std::optional<int64_t> as_integer(std::string_view value);
 std::optional<bool> as_bool(std::string_view value);
 

@@ -231,6 +231,10 @@ TEST(AsString, UndoesEscapes) {
     EXPECT_EQ(as_string(R"("a\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00é")"), "a\"\\/\b\f\n\r\tAé€😀é");
     EXPECT_EQ(as_string(R"("\u0000")"), std::string(1, '\0'));
     EXPECT_EQ(as_string(R"("")"), "");
+    EXPECT_EQ(as_plain_string(R"("a é")"), "a é");
+    EXPECT_EQ(as_plain_string(R"("")"), "");
+    for (const char* other : {R"("a\n")", R"(["a"])", "1", "", "\""})
+        EXPECT_FALSE(as_plain_string(other)) << other;
 }
 
 TEST(AsString, ReplacesLoneSurrogates) {

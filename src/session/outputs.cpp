@@ -72,6 +72,11 @@ bool is_json_type(std::string_view mime) {
     return mime == "application/json" || (mime.starts_with("application/") && mime.ends_with("+json"));
 }
 
+// memchr() twice, which is many times as fast as looking for either.
+bool has_control(std::string_view text) {
+    return text.find('\b') != std::string_view::npos || text.find('\r') != std::string_view::npos;
+}
+
 void append_text(std::string& out, std::string_view text) {
     out += 's' + std::to_string(text.size()) + ':';
     out += text;
@@ -219,21 +224,31 @@ bool Outputs::add_stream(std::string_view content) {
         run_ = std::make_unique<Run>();
         run_->name = *name;
         run_->plain.add(*name + "\n");
-        run_->obeyed.add(*name + "\n");
     }
     add_text(*text);
     return true;
 }
 
+// Text in which nothing has to be obeyed.
+void Outputs::Run::add(std::string_view text) {
+    plain.add(text);
+    if (obeyed) obeyed->add(text);
+}
+
+// `line` goes into the hashes.
+void Outputs::Run::end_line() {
+    plain.add(line);
+    if (obeyed) obeyed->add(line_has_control ? obey_control(line) : line);
+    line.clear();
+}
+
 void Outputs::add_text(std::string_view text) {
     Run& run = *run_;
-    run.plain.add(text);
     // Most text has nothing to obey: whole lines go on as they are, in one piece.
-    if (!run.line_has_control && text.find_first_of("\b\r") == std::string_view::npos) {
+    if (!run.line_has_control && !has_control(text)) {
         if (const size_t whole = text.rfind('\n') + 1; whole > 0) {
-            run.obeyed.add(run.line);
-            run.obeyed.add(text.substr(0, whole));
-            run.line.clear();
+            run.end_line();
+            run.add(text.substr(0, whole));
             run.is_long = false;
             text.remove_prefix(whole);
         }
@@ -241,37 +256,33 @@ void Outputs::add_text(std::string_view text) {
     while (!text.empty()) {
         const size_t feed = text.find('\n');
         const std::string_view part = text.substr(0, feed);
-        if (part.find_first_of("\b\r") != std::string_view::npos) {
-            run.has_control = run.line_has_control = true;
+        if (has_control(part)) {
+            // Up to here both are the same.
+            if (!run.obeyed) run.obeyed = run.plain.copy();
+            run.line_has_control = true;
             if (run.is_long) note_trouble("long_line");
         }
-        if (feed == std::string_view::npos && run.line.size() + part.size() <= kMaxOutputLine) {
-            run.line += part;
-            return;
-        }
-        if (run.line_has_control) {
-            run.line += part;
-            run.obeyed.add(obey_control(run.line));
-        } else {
-            run.obeyed.add(run.line);
-            run.obeyed.add(part);
-        }
-        run.line.clear();
-        run.is_long = feed == std::string_view::npos;
+        const bool goes_on = feed == std::string_view::npos;
+        run.line += part;
+        if (goes_on && run.line.size() <= kMaxOutputLine) return;
+        run.end_line();
+        run.is_long = goes_on;
         if (run.is_long) {
             if (run.line_has_control) note_trouble("long_line");
             return;
         }
         run.line_has_control = false;
-        run.obeyed.add("\n");
+        run.add("\n");
         text.remove_prefix(feed + 1);
     }
 }
 
 Outputs::Output Outputs::of_run() const {
-    Output output{'s', run_->plain.so_far(), nullptr, {}};
-    if (!run_->has_control) return output;
-    Sha256 obeyed = run_->obeyed.copy();
+    Sha256 plain = run_->plain.copy();
+    plain.add(run_->line);
+    Output output{'s', plain.finish(), nullptr, {}};
+    if (!run_->obeyed) return output;
+    Sha256 obeyed = run_->obeyed->copy();
     obeyed.add(run_->line_has_control ? obey_control(run_->line) : run_->line);
     output.obeyed = obeyed.finish();
     return output;
@@ -307,8 +318,11 @@ std::optional<Hash> Outputs::body_of(const std::vector<protocol::JsonMember>& me
     };
     for (const auto& [mime, value] : sorted) {
         const std::string name = to_hex(hash_of(mime));
-        const auto text = is_json_type(mime) ? std::nullopt : text_of(value);
-        if (text)
+        if (is_json_type(mime))
+            add_json(name, value);
+        else if (const auto figure = protocol::as_plain_string(value))
+            lines += name + " text " + to_hex(hash_of(*figure)) + "\n";
+        else if (const auto text = text_of(value))
             lines += name + " text " + to_hex(hash_of(*text)) + "\n";
         else
             add_json(name, value);

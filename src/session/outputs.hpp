@@ -75,12 +75,14 @@ class Outputs {
     /// The last output, while it is a stream to which text may be added.
     struct Run {
         std::string name;
-        observe::Sha256 plain;
-        observe::Sha256 obeyed;
-        std::string line;               // that has no end yet, as far as `obeyed` is not about it
-        bool is_long = false;           // it is about a part of that line
-        bool line_has_control = false;  // backspaces or carriage returns
-        bool has_control = false;       // the same, anywhere in the run
+        observe::Sha256 plain;                  // up to `line`
+        std::optional<observe::Sha256> obeyed;  // the same where it is another one
+        std::string line;                       // that has no end yet
+        bool is_long = false;                   // the hashes are about the beginning of that line
+        bool line_has_control = false;          // backspaces or carriage returns
+
+        void add(std::string_view text);
+        void end_line();
     };
 
     bool add_output(std::string_view type, std::string_view content, Displays* displays);

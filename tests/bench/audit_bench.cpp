@@ -1,6 +1,10 @@
 // The cost of the audit log by itself: appends with each policy of syncing, hashes of outputs, and all that a
-// cell leaves, in milliseconds; and the check of a log of COUNT records, in seconds. Prints all samples as
-// JSON. Usage: audit_bench APPENDS COUNT DIRECTORY
+// cell leaves, in milliseconds; many processes that append at once; and the check of a log of COUNT records,
+// in seconds. Prints all samples as JSON. Usage: audit_bench APPENDS COUNT DIRECTORY
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -140,6 +144,32 @@ double measure_verification(const std::string& directory, int count) {
     return seconds_since(began);
 }
 
+struct Writers {
+    int processes = 50;
+    uint64_t appended = 0;
+    uint64_t found = 0;
+    double seconds = 0;
+};
+
+// As many kernels as one user may have, each of which runs a cell after the other.
+Writers measure_writers(const std::string& directory, int cells) {
+    Writers writers;
+    const auto began = Clock::now();
+    for (int process = 0; process < writers.processes; ++process)
+        if (::fork() == 0) {
+            measure_cells(directory, Sync::cell, cells);
+            ::_exit(0);
+        }
+    int ended_well = 0;
+    for (int status = 0; ::wait(&status) > 0;) ended_well += status == 0 ? 1 : 0;
+    writers.seconds = seconds_since(began);
+    writers.appended = 2 * static_cast<uint64_t>(ended_well) * static_cast<uint64_t>(cells);
+    const VerifyReport report = or_exit(verify(directory, {}));
+    if (!report.ok() || ended_well != writers.processes) std::exit(1);
+    writers.found = report.records - report.segments;  // each begins with a record of its own
+    return writers;
+}
+
 void print(const std::string& name, const std::vector<double>& samples) {
     std::cout << "\"" << name << "\": [";
     for (size_t i = 0; i < samples.size(); ++i) std::cout << (i ? ", " : "") << samples[i];
@@ -172,7 +202,11 @@ int main(int argc, char** argv) {
     std::cout << ", ";
     print("all of a cell with both",
           measure_trail(directory + "/both", {text_output(), plot_output()}, cells));
-    std::cout << "}, \"records\": " << count
+    const Writers writers = measure_writers(directory + "/writers", std::max(1, cells / 10));
+    std::cout << "}, \"writers\": {\"processes\": " << writers.processes
+              << ", \"appended\": " << writers.appended << ", \"found\": " << writers.found
+              << ", \"seconds\": " << writers.seconds << "}";
+    std::cout << ", \"records\": " << count
               << ", \"verify_seconds\": " << measure_verification(directory + "/large", count) << "}\n";
     return 0;
 }

@@ -175,7 +175,8 @@ def measure_overruns(size):
 
 
 def measure_audit(size):
-    """The audit log alone: what its records and hashes of outputs cost a cell, and how long it takes to verify a large log."""
+    """The audit log alone: what its records and hashes of outputs cost a cell, what many writers leave of each other's records,
+    and how long it takes to verify a large log."""
     program = ROOT / "build" / "release" / "bin" / "audit_bench"
     with tempfile.TemporaryDirectory() as directory:
         done = subprocess.run([program, str(size["records_of_cells"]), str(size["records"]), directory],
@@ -242,6 +243,9 @@ def print_tables(collected, jails, overruns, audit, size):
     for name, values in audit["cells"].items():
         asked = "<= 0.1 ms" if name.startswith("all of") else ""
         print(f"{name:<34}{statistics.median(values):>12.3f}{p99(values):>12.3f}   {asked}")
+    writers = audit["writers"]
+    print(f"{writers['processes']} kernels that append at once: {writers['found']:,} of {writers['appended']:,} records are there, "
+          f"{writers['appended'] / writers['seconds']:,.0f} a second, each cell's synced")
     print(f"verify {audit['records']:,} records: {audit['verify_seconds']:.2f} s")
 
 

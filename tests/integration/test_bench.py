@@ -20,6 +20,8 @@ def test_the_bench_measures_every_row_and_loses_nothing(tmp_path):
     size = samples["size"]
     assert ours["prints_arrived"] == [size["flood"]] and ours["messages_arrived"] == [size["displays_flood"]]
     assert ours["prints_idle"] == [True] and ours["messages_idle"] == [True]
+    writers = samples["audit"]["writers"]
+    assert writers["processes"] == 50 and writers["found"] == writers["appended"] == 50 * 2 * size["records_of_cells"] // 10
     for row, values in {**ours, **samples["kernels"]["ipykernel"], **samples["jails"],
                         **samples["overruns"]}.items():
         assert values, f"no samples of {row}"
