@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "base/printable.hpp"
+#include "base/words.hpp"
 
 namespace cellblock::observe {
 namespace {
@@ -27,6 +28,7 @@ constexpr std::array kSeverities{
     SeverityRow{"info", spdlog::level::info, 9},
     SeverityRow{"debug", spdlog::level::debug, 5},
 };
+// The same.
 constexpr std::array<std::string_view, 2> kFormats{"text", "json"};
 
 const SeverityRow& row_of(Severity severity) {
@@ -88,15 +90,11 @@ Reporter* g_reporter = nullptr;
 }  // namespace
 
 Result<Severity> parse_severity(std::string_view text) {
-    for (size_t i = 0; i < kSeverities.size(); ++i)
-        if (kSeverities.at(i).name == text) return static_cast<Severity>(i);
-    return Error(in_quotes(text) + " is not known: one of error, warning, info, debug is expected");
+    return static_cast<Severity>(TRY(find_row(text, kSeverities, &SeverityRow::name)));
 }
 
 Result<LineFormat> parse_line_format(std::string_view text) {
-    for (size_t i = 0; i < kFormats.size(); ++i)
-        if (kFormats.at(i) == text) return static_cast<LineFormat>(i);
-    return Error(in_quotes(text) + " is not known: one of text, json is expected");
+    return static_cast<LineFormat>(TRY(find_word(text, kFormats)));
 }
 
 LineBudget::Turn LineBudget::take(Clock::time_point now) {

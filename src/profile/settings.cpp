@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/printable.hpp"
+#include "base/words.hpp"
 #include "profile/numbers.hpp"
 #include "session/environment.hpp"
 
@@ -242,8 +243,7 @@ Result<void> apply_number(const Number& number, const std::string& text, LaunchO
 }
 
 Result<void> apply_choice(const Choice& choice, const std::string& word, LaunchOptions& options) {
-    if (std::ranges::find(choice.words, word) == choice.words.end())
-        return Error(in_quotes(word) + " is not known: " + one_of(choice) + " is expected");
+    TRY(find_word(word, choice.words));
     return choice.set(options, word);
 }
 

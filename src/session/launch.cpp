@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/printable.hpp"
+#include "base/words.hpp"
 #include "build_info.hpp"
 #include "jail/policy/mounts.hpp"
 #include "session/environment.hpp"
@@ -123,10 +124,7 @@ std::string how_to_raise(std::span<const Bound> bounds, std::string_view flag) {
 }
 
 Result<NotebookDir> parse_notebook_dir(std::string_view text) {
-    for (const NotebookDirWord& row : kNotebookDirWords)
-        if (row.word == text) return row.choice;
-    return Error("read the notebook directory mode " + in_quotes(text) +
-                 ": \"none\", \"ro\", \"cow\" or \"rw\" is expected");
+    return kNotebookDirWords.at(TRY(find_row(text, kNotebookDirWords, &NotebookDirWord::word))).choice;
 }
 
 Result<std::string> parse_ipython_profile(const std::string& text) {
