@@ -136,6 +136,7 @@ struct Statistics {
     std::map<std::string, uint64_t> limits;
     std::map<std::string, Sums> notebooks;
     Sums all;
+    Sums between;  // cells
 };
 
 void print_statistics(const Statistics& statistics, std::ostream& out) {
@@ -147,9 +148,11 @@ void print_statistics(const Statistics& statistics, std::ostream& out) {
     for (const auto& [limit, count] : statistics.limits) limits.add({limit, std::to_string(count)});
     Table notebooks({"NOTEBOOK", "CELLS", "NOT OK", "WALL", "CPU", "MEMORY", "READ", "WRITTEN"});
     const auto add = [&](const std::string& name, const Sums& sums) {
-        notebooks.add({name, std::to_string(sums.cells), std::to_string(sums.not_ok),
-                       duration_text(sums.wall_us), duration_text(sums.cpu_us), bytes_text(sums.memory_peak),
-                       bytes_text(sums.io_read), bytes_text(sums.io_written)});
+        const bool of_cells = &sums != &statistics.between;
+        notebooks.add({name, of_cells ? std::to_string(sums.cells) : "",
+                       of_cells ? std::to_string(sums.not_ok) : "", duration_text(sums.wall_us),
+                       duration_text(sums.cpu_us), bytes_text(sums.memory_peak), bytes_text(sums.io_read),
+                       bytes_text(sums.io_written)});
     };
     std::vector<std::pair<std::string, Sums>> busiest(statistics.notebooks.begin(),
                                                       statistics.notebooks.end());
@@ -157,6 +160,7 @@ void print_statistics(const Statistics& statistics, std::ostream& out) {
     busiest.resize(std::min(busiest.size(), kNotebooksInStats));
     for (const auto& [name, sums] : busiest) add(name.empty() ? "(none)" : name, sums);
     add("all together", statistics.all);
+    if (statistics.between.wall_us > 0) add("between cells", statistics.between);
     out << types.text() << "\n" << verdicts.text() << "\n";
     if (!statistics.limits.empty()) out << limits.text() << "\n";
     out << notebooks.text();
@@ -172,13 +176,13 @@ void print_json(const Statistics& statistics, std::ostream& out) {
                                       {"io_read_bytes", sums.io_read},
                                       {"io_write_bytes", sums.io_written}};
     };
+    nlohmann::ordered_json between = sums_json(statistics.between);
+    for (const char* of_cells : {"cells", "not_ok"}) between.erase(of_cells);
     nlohmann::ordered_json notebooks = nlohmann::ordered_json::object();
     for (const auto& [name, sums] : statistics.notebooks) notebooks[name] = sums_json(sums);
-    const nlohmann::ordered_json json{{"types", statistics.types},
-                                      {"verdicts", statistics.verdicts},
-                                      {"limits", statistics.limits},
-                                      {"notebooks", notebooks},
-                                      {"all", sums_json(statistics.all)}};
+    const nlohmann::ordered_json json{{"types", statistics.types},        {"verdicts", statistics.verdicts},
+                                      {"limits", statistics.limits},      {"notebooks", notebooks},
+                                      {"all", sums_json(statistics.all)}, {"between_cells", between}};
     out << json_output(json);
 }
 
@@ -190,6 +194,7 @@ Result<int> stats(const std::string& directory, const AuditFilter& filter, bool 
     while (TRY(records.next(record))) {
         ++statistics.types[record.type];
         if (record.type == "limit_hit") ++statistics.limits[record.limit];
+        if (record.type == "between_cells") statistics.between.add(record);
         if (record.type != "cell_end") continue;
         ++statistics.verdicts[record.verdict];
         statistics.notebooks[record.notebook].add(record);

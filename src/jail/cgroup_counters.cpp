@@ -26,6 +26,15 @@ std::string_view take_until(std::string_view& text, char separator) {
 
 }  // namespace
 
+Counters used_since(const Counters& before, const Counters& after) {
+    Counters used = after;
+    for (int64_t Counters::*grows :
+         {&Counters::memory_limit_hits, &Counters::oom_kills, &Counters::process_limit_hits,
+          &Counters::cpu_time_us, &Counters::io_read, &Counters::io_written})
+        used.*grows = before.*grows >= 0 && after.*grows >= before.*grows ? after.*grows - before.*grows : -1;
+    return used;
+}
+
 std::optional<int64_t> to_number(std::string_view text) {
     int64_t value = 0;
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include <optional>
 
 #include "base/sys.hpp"
+#include "base/words.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/denials.hpp"
 #include "jail/home.hpp"
@@ -29,6 +31,9 @@
 
 namespace cellblock::jail {
 namespace {
+
+// In the order of the enumeration.
+constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
 
 unsigned next_jail_number() {
     static std::atomic<unsigned> next{0};
@@ -385,14 +390,11 @@ Result<Backend> parse_backend(std::string_view text) {
 }
 
 std::string_view to_text(Level level) {
-    return level == Level::full ? "full" : "namespaced";
+    return kLevels.at(static_cast<size_t>(level));
 }
 
 Result<Level> parse_level(std::string_view text) {
-    for (const Level level : {Level::full, Level::namespaced})
-        if (text == to_text(level)) return level;
-    return std::move(Error("unknown isolation level '" + std::string(text) + "'"))
-        .with_remedy("Choose 'full' or 'namespaced'.");
+    return static_cast<Level>(TRY(find_word(text, kLevels)));
 }
 
 std::string_view to_text(Network network) {

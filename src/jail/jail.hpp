@@ -160,6 +160,9 @@ struct Counters {
 constexpr int64_t increase(int64_t after, int64_t before) {
     return after >= 0 && before >= 0 && after > before ? after - before : 0;
 }
+/// The same of all that only grows; the highest memory, the memory in use and the most
+/// processes as in the later one. -1 where either does not know, or where it has not grown.
+Counters used_since(const Counters& before, const Counters& after);
 
 /// What happened inside, in order.
 struct Event {

@@ -33,8 +33,10 @@ constexpr size_t kMaxLimits = 16;
 /// Of one record, so that the longest names find room.
 constexpr size_t kMaxNetworkEvents = 8;
 static_assert(network::kMaxReports / kMaxNetworkEvents + 1 <= observe::kMaxAtOnce);
-static_assert(kMaxEnded + kMaxLimits + 1 <= observe::kMaxAtOnce,
-              "they are written together with a cell's own record");
+static_assert(kMaxEnded + kMaxLimits + 2 <= observe::kMaxAtOnce,
+              "they are written together with a cell's own record, and that of the time before it");
+/// CPU time between cells that is worth a record; an idle interpreter takes less for many cells together.
+constexpr int64_t kLeastBetweenUs = 10'000;
 /// A user's name is asked for once; large directories of users answer slowly, not at length.
 constexpr size_t kMaxUserEntry = 16 * 1024;
 
@@ -83,6 +85,31 @@ Members network_members(const network::Report& report) {
         members.integer("sent_bytes", static_cast<int64_t>(report.sent))
             .integer("received_bytes", static_cast<int64_t>(report.received));
     return members;
+}
+
+void add_known(int64_t& sum, int64_t more) {
+    if (more >= 0) sum = std::max<int64_t>(sum, 0) + more;
+}
+
+// `own`: what the peak is of where it is not the session's.
+Members usage_members(const jail::Counters& used, PeakOf peak_of, std::string_view own) {
+    Members members;
+    const auto add = [&](std::string_view key, int64_t value) {
+        if (value >= 0) members.integer(key, value);
+    };
+    add("cpu_us", used.cpu_time_us);
+    add("io_read_bytes", used.io_read);
+    add("io_write_bytes", used.io_written);
+    if (used.memory_peak >= 0)
+        members.integer("memory_peak", used.memory_peak)
+            .text("memory_peak_of", peak_of == PeakOf::cell ? own : "session");
+    add("refused_processes", used.process_limit_hits);
+    add("oom_kills", used.oom_kills);
+    return members;
+}
+
+int64_t in_microseconds(std::chrono::steady_clock::duration duration) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
 
 // What the hash of a cell's outputs is, as members of a record.
@@ -177,6 +204,7 @@ void Audit::kernel_started(std::vector<Degradation> degradations) {
 
 void Audit::kernel_stopped() {
     std::vector<Entry> entries = changed_outputs();
+    if (auto between = used_between_cells(0)) entries.push_back(*std::move(between));
     entries.push_back({"kernel_stop", kernel_names()});
     trail_.note(std::move(entries), Barrier::cell);
     trail_.checkpoint();
@@ -225,28 +253,47 @@ void Audit::output(uint64_t id, std::string_view msg_type, std::string_view cont
     }
 }
 
-void Audit::cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& before,
-                      const jail::Counters& after, PeakOf peak_of) {
+void Audit::cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& used,
+                      PeakOf peak_of) {
     const std::lock_guard lock(mutex_);
     const auto cell = cells_.find(id);
     if (cell == cells_.end()) return;  // no cell, but some other request
     Members& usage = cell->second.usage;
-    const auto since = [&](std::string_view key, int64_t then, int64_t now) {
-        if (then >= 0 && now >= then) usage.integer(key, now - then);
-    };
-    since("cpu_us", before.cpu_time_us, after.cpu_time_us);
-    since("io_read_bytes", before.io_read, after.io_read);
-    since("io_write_bytes", before.io_written, after.io_written);
-    if (after.memory_peak >= 0)
-        usage.integer("memory_peak", after.memory_peak)
-            .text("memory_peak_of", peak_of == PeakOf::cell ? "cell" : "session");
-    since("refused_processes", before.process_limit_hits, after.process_limit_hits);
-    usage.integer("oom_kills", evidence.oom_kills);
+    usage = usage_members(used, peak_of, "cell");
     if (!evidence.exit) return;
     if (evidence.exit->signal != 0)
         usage.integer("signal", evidence.exit->signal);
     else
         usage.integer("exit_code", evidence.exit->code);
+}
+
+void Audit::between_cells(std::chrono::steady_clock::duration duration, const jail::Counters& used,
+                          PeakOf peak_of) {
+    const std::lock_guard lock(mutex_);
+    ++between_.intervals;
+    between_.duration += duration;
+    between_.peak_of = peak_of;
+    jail::Counters& sum = between_.used;
+    sum.memory_peak = std::max(sum.memory_peak, used.memory_peak);
+    add_known(sum.oom_kills, used.oom_kills);
+    add_known(sum.process_limit_hits, used.process_limit_hits);
+    add_known(sum.cpu_time_us, used.cpu_time_us);
+    add_known(sum.io_read, used.io_read);
+    add_known(sum.io_written, used.io_written);
+}
+
+std::optional<Entry> Audit::used_between_cells(int64_t least_cpu_us) {
+    const std::lock_guard lock(mutex_);
+    const jail::Counters& used = between_.used;
+    const bool counts = used.cpu_time_us >= least_cpu_us || used.io_read > 0 || used.io_written > 0 ||
+                        used.oom_kills > 0 || used.process_limit_hits > 0;
+    if (between_.intervals == 0 || !counts) return {};
+    Entry entry{"between_cells", kernel_names()};
+    entry.members.integer("intervals", static_cast<int64_t>(between_.intervals))
+        .integer("wall_us", in_microseconds(between_.duration))
+        .append(usage_members(used, between_.peak_of, "between"));
+    between_ = {};
+    return entry;
 }
 
 void Audit::limit_met(uint64_t id, const LimitHit& hit) {
@@ -272,7 +319,7 @@ std::string Audit::cell_ended(uint64_t id, jail::Verdict verdict) {
     const auto wall = std::chrono::steady_clock::now() - cell.began;
     Members outcome;
     outcome.text("verdict", jail::to_text(verdict));
-    outcome.integer("wall_us", std::chrono::duration_cast<std::chrono::microseconds>(wall).count());
+    outcome.integer("wall_us", in_microseconds(wall));
     outcome.append(cell.usage);
     if (!config_.profile.empty()) outcome.text("policy", config_.profile);
 
@@ -281,6 +328,7 @@ std::string Audit::cell_ended(uint64_t id, jail::Verdict verdict) {
     entry.members.integer("outputs", static_cast<int64_t>(cell.messages));
     entry.members.integer("output_bytes", static_cast<int64_t>(cell.output_bytes));
     std::vector<Entry> entries = changed_outputs();
+    if (auto between = used_between_cells(kLeastBetweenUs)) entries.push_back(*std::move(between));
     for (const LimitHit& hit : cell.limits) {
         entries.push_back({"limit_hit", cell.names});
         entries.back().members.append(limit_members(hit));

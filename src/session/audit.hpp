@@ -22,6 +22,7 @@
 #include "protocol/message.hpp"
 #include "session/outputs.hpp"
 #include "session/python_env.hpp"
+#include "session/usage_meter.hpp"
 
 namespace cellblock::session {
 
@@ -67,9 +68,6 @@ observe::Members user_members();
 std::vector<observe::Entry> network_entries(const std::vector<network::Report>& reports,
                                             const observe::Members& names);
 
-/// What the highest memory is about: a cell, or all of the jail's life until its end.
-enum class PeakOf { cell, session };
-
 /// A limit that a cell has met. docs/audit-log.md says for each what the numbers are.
 struct LimitHit {
     enum class Unit { bytes, microseconds, count };
@@ -100,10 +98,12 @@ class Audit {
     [[nodiscard]] Result<void> permits() const { return trail_.permit(); }
     /// A message on its way into the notebook.
     void output(uint64_t id, std::string_view msg_type, std::string_view content);
-    /// What is known when it has ended; `after` and `before` are the jail's counters then and at its
-    /// beginning.
-    void cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& before,
-                   const jail::Counters& after, PeakOf peak_of);
+    /// What is known when it has ended, and what the jail has used since it began.
+    void cell_used(uint64_t id, const jail::Evidence& evidence, const jail::Counters& used, PeakOf peak_of);
+    /// No cell has run for `duration`; what the jail has used meanwhile, as for a cell. Added up, and
+    /// recorded with the end of the next cell once it is worth a record, at the latest with the kernel's.
+    void between_cells(std::chrono::steady_clock::duration duration, const jail::Counters& used,
+                       PeakOf peak_of);
     /// Recorded with the cell's end, the first one of each limit.
     void limit_met(uint64_t id, const LimitHit& hit);
     /// Writes the cell's record. The value is the object "cellblock" of the reply's metadata.
@@ -127,6 +127,13 @@ class Audit {
         uint64_t output_bytes = 0;
         Outputs outputs;
     };
+    /// What was used between cells and is not recorded yet.
+    struct Between {
+        uint64_t intervals = 0;
+        std::chrono::steady_clock::duration duration{0};
+        jail::Counters used;
+        PeakOf peak_of = PeakOf::cell;
+    };
     /// A cell whose outputs may still change: text of its threads and child processes, updates of its
     /// displays.
     struct Ended {
@@ -139,12 +146,14 @@ class Audit {
     Cell take_cell(uint64_t id);
     void keep(uint64_t id, Cell cell, const observe::Hash& recorded);
     std::vector<observe::Entry> changed_outputs();
+    std::optional<observe::Entry> used_between_cells(int64_t least_cpu_us);
 
     const AuditConfig config_;
     observe::Trail trail_;
     std::mutex mutex_;
     std::map<uint64_t, Cell> cells_;  // those that run
-    std::deque<Ended> ended_;         // the newest is the last
+    Between between_;
+    std::deque<Ended> ended_;  // the newest is the last
     Displays displays_;
     uint64_t recorded_changes_ = 0;  // of displays_
     bool has_late_output_ = false;

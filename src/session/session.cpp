@@ -29,6 +29,10 @@ uint64_t ticks_since_boot() {
            static_cast<uint64_t>(now.tv_nsec) * ticks / 1'000'000'000;
 }
 
+int64_t known_or_none(int64_t count) {
+    return std::max<int64_t>(count, 0);
+}
+
 bool flag(const std::vector<protocol::JsonMember>& content, std::string_view name, bool otherwise) {
     const auto value = protocol::find_member(content, name);
     return value ? protocol::as_bool(*value).value_or(otherwise) : otherwise;
@@ -43,13 +47,13 @@ Reply Session::run_cell(std::shared_ptr<const protocol::Request> request) {
     const uint64_t id = begin_request(request, lane);
     if (audit_ && request->msg_type == "execute_request") return run_recorded(id, *request);
     if (auto permitted = permit_unrecorded(); !permitted) return refuse(id, permitted.error());
-    return run_admitted(id);
+    return run_admitted(id, Recorded::no);
 }
 
-Reply Session::run_admitted(uint64_t id) {
+Reply Session::run_admitted(uint64_t id, Recorded recorded) {
     if (auto ready = ensure_worker(); !ready) return refuse(id, ready.error());
     if (auto refreshed = refresh_view(); !refreshed) return refuse(id, refreshed.error());
-    const jail::Counters before = begin_usage(id);
+    const jail::Counters before = begin_usage(id, recorded);
     loop_.post([this, id, cpu_time_us = before.cpu_time_us] {
         if (config_.wall_time.count() > 0) arm_alarm(id, config_.wall_time);
         begin_budget(id, cpu_time_us);
@@ -94,6 +98,17 @@ Result<void> Session::ensure_worker() {
 Result<void> Session::refresh_view() {
     const std::lock_guard lock(jail_mutex_);
     return jail_ ? jail_->refresh_view() : Result<void>{};
+}
+
+jail::Counters Session::begin_usage(uint64_t id, Recorded recorded) {
+    const std::lock_guard lock(jail_mutex_);
+    return meter_.begin(id, recorded);
+}
+
+std::pair<jail::Counters, PeakOf> Session::end_usage(uint64_t id) {
+    const std::lock_guard lock(jail_mutex_);
+    const PeakOf peak_of = meter_.peak_of();
+    return {meter_.end(id), peak_of};
 }
 
 jail::MemoryRefusals Session::take_memory_refusals() {
@@ -153,8 +168,12 @@ Session::Ending Session::wait_for_end(uint64_t id) {
 }
 
 Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) {
-    const jail::Counters after = end_usage(id);
-    const int64_t refused_forks = jail::increase(after.process_limit_hits, before.process_limit_hits);
+    const auto [after, peak_of] = end_usage(id);
+    const jail::Counters used = jail::used_since(before, after);
+    // Where it is sampled, what a process has used can be forgotten with it.
+    if (ending.cpu_time_passed)
+        ending.cpu_time_passed =
+            std::max(*ending.cpu_time_passed, std::chrono::microseconds(used.cpu_time_us));
     jail::Evidence evidence;
     evidence.replied = ending.reply.has_value();
     evidence.replied_with_error = evidence.replied && ending.reply->status == protocol::ReplyStatus::error;
@@ -166,11 +185,11 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     evidence.kill_reason = ending.loss.kill_reason;
     evidence.exit = ending.loss.exit;
     evidence.init_lost = ending.loss.init_lost;
-    evidence.oom_kills = jail::increase(after.oom_kills, before.oom_kills);
-    evidence.memory_limit_hits = jail::increase(after.memory_limit_hits, before.memory_limit_hits);
+    evidence.oom_kills = known_or_none(used.oom_kills);
+    evidence.memory_limit_hits = known_or_none(used.memory_limit_hits);
     const Verdict verdict = judge(evidence);
-    if (audit_) audit_->cell_used(id, evidence, before, after, peak_of());
-    note_limits_met(id, ending, evidence, refusals, before, after);
+    if (audit_) audit_->cell_used(id, evidence, used, peak_of);
+    note_limits_met(id, ending, evidence, refusals, used);
     tell_what_was_left_out(id);
     tell_what_was_refused(id);
     tell_of_network();
@@ -178,9 +197,9 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     tell_how_to_write(id, ending);
     tell_hint(id, ending);
 
-    if (refused_forks > 0)
+    if (used.process_limit_hits > 0)
         note(id, "the limit of " + std::to_string(config_.plan.limits.processes) +
-                     " processes and threads was reached; " + std::to_string(refused_forks) +
+                     " processes and threads was reached; " + std::to_string(used.process_limit_hits) +
                      " were refused. To allow more, " + config_.how_to_raise("--processes"));
     if (evidence.replied && evidence.oom_kills > 0)
         note(id, std::to_string(evidence.oom_kills) +
@@ -189,8 +208,8 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
                      " of memory; the interpreter and its variables are kept");
     if (refusals.count > 0) tell_of_refused_memory(id, refusals);
     tell_of_full_spaces(id, ending.reply ? &*ending.reply : nullptr);
-    if (refused_forks > 0 || refusals.count > 0 || ending.told_of_memory || evidence.oom_kills > 0 ||
-        verdict == Verdict::limit_memory || verdict == Verdict::limit_cpu_time)
+    if (used.process_limit_hits > 0 || refusals.count > 0 || ending.told_of_memory ||
+        evidence.oom_kills > 0 || verdict == Verdict::limit_memory || verdict == Verdict::limit_cpu_time)
         tell_of_earlier_processes(id, ending.began);
     if (evidence.replied && config_.background == Background::kill) end_background(id);
     if (verdict == Verdict::ok || verdict == Verdict::error || verdict == Verdict::limit_soft_memory) {
@@ -206,12 +225,10 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     facts.limits = config_.plan.limits;
     facts.wall_time = config_.wall_time;
     facts.cpu_time = config_.cpu_time;
-    // Where it is sampled, what a process has used can be forgotten with it.
     facts.cpu_time_used = std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::max(ending.cpu_time_passed.value_or(std::chrono::microseconds(0)),
-                 std::chrono::microseconds(jail::increase(after.cpu_time_us, before.cpu_time_us))));
+        ending.cpu_time_passed.value_or(std::chrono::microseconds(0)));
     facts.grace = config_.wall_time_grace;
-    facts.memory_peak = after.memory_peak;
+    facts.memory_peak = used.memory_peak;
     facts.exit = ending.loss.exit;
     facts.violation = ending.loss.violation;
     facts.raise_memory_hint = config_.how_to_raise("--memory");

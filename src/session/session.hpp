@@ -31,6 +31,7 @@
 #include "session/config.hpp"
 #include "session/explain.hpp"
 #include "session/host.hpp"
+#include "session/usage_meter.hpp"
 #include "session/worker.hpp"
 
 namespace cellblock::session {
@@ -227,7 +228,7 @@ class Session final : private WorkerListener {
 
     Session(Config config, EventLoop& loop, Host& host);
     // Steps of run_cell, in the executor's thread.
-    Reply run_admitted(uint64_t id);
+    Reply run_admitted(uint64_t id, Recorded recorded);
     /// Completion, comm messages, debuggers: no records, but users' code.
     Result<void> permit_unrecorded() const;
     Reply run_recorded(uint64_t id, const protocol::Request& request);
@@ -235,19 +236,14 @@ class Session final : private WorkerListener {
     Result<void> ensure_worker();
     /// Lets the cell see files as they are now.
     Result<void> refresh_view();
-    /// The counters at the beginning of a request, from which on the peak of memory is its own, and at its
-    /// end.
-    jail::Counters begin_usage(uint64_t id);
-    jail::Counters end_usage(uint64_t id);
-    PeakOf peak_of();
-    jail::Counters read_counters();
+    jail::Counters begin_usage(uint64_t id, Recorded recorded);
+    std::pair<jail::Counters, PeakOf> end_usage(uint64_t id);
     jail::MemoryRefusals take_memory_refusals();
     std::vector<jail::Process> list_background();
     void end_background(uint64_t id);
     /// For the audit log.
     void note_limits_met(uint64_t id, const Ending& ending, const jail::Evidence& evidence,
-                         const jail::MemoryRefusals& refusals, const jail::Counters& before,
-                         const jail::Counters& after);
+                         const jail::MemoryRefusals& refusals, const jail::Counters& used);
     void note_limit_met(uint64_t id, const LimitHit& hit);
     void note_full_space(uint64_t id, const jail::Space& space);
     void tell_of_full_spaces(uint64_t id, const Reply* reply);
@@ -360,8 +356,7 @@ class Session final : private WorkerListener {
     std::mutex jail_mutex_;
     std::unique_ptr<jail::Jail> jail_;
     std::shared_ptr<network::Broker> broker_;      // null: no names are allowed
-    std::unordered_map<uint64_t, int64_t> peaks_;  // of requests that run, up to the last restart of the peak
-    bool peaks_restart_ = false;                   // else there is only the peak of the jail's life
+    UsageMeter meter_;                             // of this jail
     std::shared_ptr<ChangedFiles> changed_files_;  // of this jail; null when cells cannot write there
 
     mutable std::mutex mutex_;

@@ -20,7 +20,7 @@ std::string with_member(const std::string& object, const std::string& name, cons
 
 Reply Session::run_recorded(uint64_t id, const protocol::Request& request) {
     if (auto admitted = audit_->cell_begins(id, request); !admitted) return refuse(id, admitted.error());
-    Reply reply = run_admitted(id);
+    Reply reply = run_admitted(id, Recorded::yes);
     await_posted();
     reply.metadata = with_member(reply.metadata, "cellblock", audit_->cell_ended(id, reply.verdict));
     if (const std::string trouble = audit_->trouble(); !trouble.empty())

@@ -25,6 +25,8 @@ Result<std::unique_ptr<Session>> Session::start(Config config, EventLoop& loop, 
     if (session->config_.audit) {
         session->audit_ = std::make_unique<Audit>(*session->config_.audit);
         session->audit_->kernel_started(session->degradations());
+        session->meter_.tell_between(
+            [audit = session->audit_.get()](const auto&... between) { audit->between_cells(between...); });
     }
     TRY(session->start_broker());
     session->watch_jail();
@@ -40,6 +42,10 @@ Session::~Session() {
     if (worker_) worker_->detach();
     if (jail_) loop_.unwatch(jail_->event_fd());
     broker_.reset();
+    {
+        const std::lock_guard lock(jail_mutex_);
+        meter_.watch(nullptr);
+    }
     // The jail's layer outlives its processes: nothing is written while it is read for the last time.
     jail_.reset();
     if (changed_files_) changed_files_->at_end();
@@ -48,12 +54,14 @@ Session::~Session() {
 
 Result<void> Session::make_jail() {
     broker_.reset();
+    meter_.watch(nullptr);
     jail_.reset();
     if (changed_files_) changed_files_->at_end();
     changed_files_.reset();
     jail_ = TRY(config_.start_jail(config_.plan));
     if (config_.changed_files)
         changed_files_ = TRY(ChangedFiles::create(*config_.changed_files, jail_->changes_fd()));
+    meter_.watch(jail_.get());
     return {};
 }
 
@@ -278,9 +286,9 @@ void Session::shut_down(bool restart, std::chrono::milliseconds grace) {
 std::vector<Degradation> Session::degradations() {
     std::vector<Degradation> degradations;
     const Isolation isolation = this->isolation();
-    const jail::Counters counters = begin_usage(0);
-    end_usage(0);
-    if (isolation.level == jail::Level::full && peak_of() != PeakOf::cell)
+    const std::lock_guard lock(jail_mutex_);
+    const jail::Counters counters = meter_.read();
+    if (isolation.level == jail::Level::full && meter_.peak_of() != PeakOf::cell)
         degradations.push_back(
             {"memory_peak",
              "the host's kernel cannot restart the peak of a cgroup's memory (version 2 before "

@@ -24,26 +24,24 @@ void Session::note_limit_met(uint64_t id, const LimitHit& hit) {
 }
 
 void Session::note_limits_met(uint64_t id, const Ending& ending, const jail::Evidence& evidence,
-                              const jail::MemoryRefusals& refusals, const jail::Counters& before,
-                              const jail::Counters& after) {
+                              const jail::MemoryRefusals& refusals, const jail::Counters& used) {
     const jail::Limits& limits = config_.plan.limits;
     const bool killed = evidence.oom_kills > 0 && evidence.memory_limit_hits > 0;
     if (killed || evidence.kill_reason == jail::KillReason::memory)
         note_limit_met(id,
                        {"memory", Unit::bytes, static_cast<int64_t>(limits.memory.count),
-                        known(killed ? after.memory_peak : ending.loss.sampled_memory), evidence.oom_kills});
+                        known(killed ? used.memory_peak : ending.loss.sampled_memory), evidence.oom_kills});
     if (evidence.memory_refused)
         note_limit_met(id, {"soft_memory", Unit::bytes, static_cast<int64_t>(limits.soft_memory.count),
                             ending.told_of_memory, static_cast<int64_t>(refusals.count)});
-    if (const int64_t refused = jail::increase(after.process_limit_hits, before.process_limit_hits))
-        note_limit_met(id, {"processes", Unit::count, limits.processes, {}, refused});
+    if (used.process_limit_hits > 0)
+        note_limit_met(id, {"processes", Unit::count, limits.processes, {}, used.process_limit_hits});
     if (evidence.wall_time_passed)
         note_limit_met(id, {"wall_time", Unit::microseconds, in_microseconds(config_.wall_time),
                             in_microseconds(std::chrono::steady_clock::now() - ending.sent_at)});
     if (ending.cpu_time_passed)
         note_limit_met(id, {"cpu_time", Unit::microseconds, in_microseconds(config_.cpu_time),
-                            std::max(ending.cpu_time_passed->count(),
-                                     jail::increase(after.cpu_time_us, before.cpu_time_us))});
+                            ending.cpu_time_passed->count()});
 }
 
 }  // namespace cellblock::session

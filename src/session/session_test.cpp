@@ -1040,6 +1040,80 @@ TEST_F(AuditedSession, CellsThatRunAtTheSameTimeHaveSeenTheSamePeak) {
     EXPECT_NE(second.metadata.find(R"("memory_peak":3145728)"), std::string::npos) << second.metadata;
 }
 
+TEST_F(AuditedSession, WhatIsUsedBetweenCellsIsRecordedWithTheNextOne) {
+    world_.memory_current = 1 << 20;
+    start({honest});
+    run();
+    EXPECT_EQ(records("between_cells").size(), 0U) << "nothing worth a record was used";
+    world_.io_read += 100;
+    world_.memory_peak = 7 << 20;
+    world_.refused_forks = 2;
+    run(R"({"code": "x"})", "complete_request");
+    world_.io_read += 10;
+    run();
+    run();
+    const auto between = records("between_cells");
+    ASSERT_EQ(between.size(), 1U);
+    EXPECT_PRED2(has, between[0], R"("intervals":2,"wall_us":)");
+    EXPECT_PRED2(
+        has, between[0],
+        R"("io_read_bytes":110,"io_write_bytes":220,"memory_peak":7340032,"memory_peak_of":"between",)"
+        R"("refused_processes":2,"oom_kills":0)");
+    for (const std::string& end : records("cell_end"))
+        EXPECT_PRED2(has, end, R"("io_read_bytes":0,"io_write_bytes":0,"memory_peak":1048576)");
+}
+
+TEST_F(AuditedSession, WhatIsUsedWhileOneOfSeveralCellsRunsIsThatCells) {
+    std::atomic<bool> first_runs = false;
+    start({[&](Script& s) {
+        s.hello();
+        const std::string first = s.next_request();
+        first_runs = true;
+        s.reply(s.next_request());
+        world_.io_read += 100;
+        s.reply(first);
+        s.next_request();
+        return jail::Exit{};
+    }});
+    std::thread cell([&] { run(); });
+    while (!first_runs) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    run(R"({"code": "y"})", "execute_request", "sub");
+    cell.join();
+    EXPECT_EQ(records("between_cells").size(), 0U);
+    EXPECT_PRED2(has, records("cell_end")[1], R"("io_read_bytes":100)");
+}
+
+TEST_F(AuditedSession, WhatIsUsedAfterTheLastCellIsRecordedWithTheEnd) {
+    start({honest});
+    run();
+    world_.io_read += 5;
+    TearDown();
+    const auto between = records("between_cells");
+    ASSERT_EQ(between.size(), 1U);
+    EXPECT_PRED2(has, between[0], R"("io_read_bytes":5)");
+    EXPECT_EQ(records("kernel_stop").size(), 1U);
+}
+
+TEST_F(AuditedSession, WhatALostJailHasUsedIsNotLostWithIt) {
+    world_.kill_fails = true;  // so that the next worker needs another jail
+    start({[this](Script& s) {
+               s.hello();
+               s.reply(s.next_request());
+               s.next_request();
+               world_.io_read += 70;
+               return jail::Exit{1, 0};
+           },
+           honest});
+    run();
+    run(R"({"code": "x"})", "complete_request");
+    EXPECT_EQ(world_.jails, 2);
+    run();
+    const auto between = records("between_cells");
+    ASSERT_EQ(between.size(), 1U);
+    EXPECT_PRED2(has, between[0], R"("intervals":3,)");
+    EXPECT_PRED2(has, between[0], R"("io_read_bytes":70,)");
+}
+
 TEST_F(AuditedSession, WithoutALackThereIsNoRecordOfOne) {
     ASSERT_TRUE(observe::SigningKey::create(config_.audit->trail.log.keys_directory, false));
     start({honest});

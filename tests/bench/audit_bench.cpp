@@ -125,7 +125,7 @@ std::vector<double> measure_trail(const std::string& directory, const std::vecto
         const auto began = Clock::now();
         or_exit(audit.cell_begins(id, request));
         for (const Message& message : messages) audit.output(id, message.type, message.content);
-        audit.cell_used(id, {}, counters, counters, session::PeakOf::cell);
+        audit.cell_used(id, {}, counters, session::PeakOf::cell);
         audit.cell_ended(id, jail::Verdict::ok);
         samples.push_back(seconds_since(began) * 1000);
     }

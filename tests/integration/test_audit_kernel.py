@@ -217,6 +217,58 @@ def test_what_a_cell_used_is_its_own_and_hides_nothing(spec, start_kernel, log):
         assert not_measured == {"io"}, "version 1 restarts the peak, and counts no bytes"
 
 
+LEFT_BEHIND = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", '''
+import time
+began = time.process_time()
+memory = bytearray(60 << 20)
+while time.process_time() < began + 0.7: pass
+del memory
+'''])
+class Child:
+    def __dir__(self):
+        return ["runs" if child.poll() is None else "ended"]
+y = Child()
+"""
+COMPLETED_AT_A_COST = """
+import time
+class Costly:
+    def __dir__(self):
+        began = time.process_time()
+        while time.process_time() < began + 0.3: pass
+        return ["member"]
+x = Costly()
+"""
+
+
+def test_what_is_used_between_cells_is_recorded(spec, start_kernel, log, installation):
+    kernel = start_kernel(audited(spec, log, "--memory=512MiB"))
+    kernel.run(COMPLETED_AT_A_COST)
+    kernel.run("pass")
+    began = sum(record["cpu_us"] for record in of_type(log, "between_cells"))
+    assert kernel.request("complete_request", {"code": "x.", "cursor_pos": 2}).content["matches"]
+    kernel.run(LEFT_BEHIND)
+    deadline = time.monotonic() + 60
+    while not any(match.endswith("ended") for match in
+                  kernel.request("complete_request", {"code": "y.", "cursor_pos": 2}).content["matches"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    kernel.run("pass")
+    kernel.shutdown()
+
+    between, ends = of_type(log, "between_cells"), of_type(log, "cell_end")
+    for record in between:
+        jsonschema.validate(record, SCHEMA)
+    assert sum(record["cpu_us"] for record in between) - began >= 900_000, "of the completion, and of the process"
+    assert max(record["memory_peak"] for record in between) > 60 << 20
+    assert all(end["cpu_us"] < 500_000 for end in ends), "none of it was any cell's"
+    assert of_type(log, "kernel_stop")[0]["seq"] > between[-1]["seq"] > ends[-1]["seq"]
+    stats = json.loads(installation.run("audit", "stats", "--path", log, "--json").stdout)
+    assert stats["between_cells"]["cpu_us"] == sum(record["cpu_us"] for record in between)
+    assert "between cells" in installation.run("audit", "stats", "--path", log).stdout
+
+
 def installed(installation, prefix, home, *arguments):
     return installation.run("install", "--python", installation.python, "--prefix", prefix, *arguments,
                             env={"HOME": str(home), "PATH": os.environ["PATH"]})
@@ -435,7 +487,8 @@ def test_a_full_disk_leaves_kernels_as_they_are(small_disk, installation, public
     removed = installation.run("uninstall", "first", "--prefix", prefix, env={"HOME": str(home)})
     assert removed.returncode == 1 and "ENOSPC" in removed.stderr
     assert os.listdir(kernels) == ["first"] and (kernels / "first" / "kernel.json").read_bytes() == before
-    assert [record["name"] for record in of_type(log, "install")] == ["first"] and not of_type(log, "uninstall")
+    text = (log / "audit-00000001.jsonl").read_text()  # of records and filling
+    assert text.count('"type":"install"') == 1 and '"type":"uninstall"' not in text
 
 
 def test_a_read_only_disk_stops_cells(spec, start_kernel, small_disk):

@@ -7,6 +7,7 @@ import sys
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from support.outputs import outputs_sha256
 
@@ -77,6 +78,29 @@ def test_what_nbconvert_saved_matches(match):
     assert matched.states() == ["match"] * (len(SOURCES) - 1) + ["empty"], matched.cells
     assert matched.status == 0 and matched.report["ok"]
     assert [cell["record"]["verdict"] for cell in matched.cells[:3]] == ["ok", "ok", "error"]
+
+
+def test_what_a_reply_says_can_be_kept_in_the_notebook(executed, installation, tmp_path, monkeypatch):
+    """As docs/audit-log.md says: in the cell's metadata, by who runs the notebook; nbconvert leaves it there."""
+    monkeypatch.setenv("JUPYTER_PATH", str(executed[1].parent / "prefix" / "share" / "jupyter"))
+    kept = []
+
+    def keep(cell, cell_index, execute_reply):
+        cell.metadata["cellblock"] = execute_reply["metadata"]["cellblock"]
+        kept.append(execute_reply["metadata"]["cellblock"])
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in SOURCES[:2]])
+    NotebookClient(notebook, kernel_name="audited", on_cell_executed=keep,
+                   resources={"metadata": {"path": str(executed[0].parent)}}).execute()
+    nbformat.write(notebook, tmp_path / "n.ipynb")
+    done = subprocess.run([sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--output", "converted",
+                           tmp_path / "n.ipynb"], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    converted = nbformat.read(tmp_path / "converted.ipynb", 4)
+    assert [cell.metadata["cellblock"] for cell in converted.cells] == kept and len(kept) == 2
+    assert {"verdict", "policy", "wall_us", "cpu_us", "record"} <= set(kept[0])
+    matched = Matched(installation.run("audit", "match", tmp_path / "converted.ipynb", "--path", executed[1], "--json"))
+    assert matched.status == 0 and [cell["record"]["hash"] for cell in matched.cells] == [told["record"] for told in kept]
 
 
 def test_the_documented_hash_is_the_one_in_the_record(match, executed):
