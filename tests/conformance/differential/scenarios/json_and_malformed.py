@@ -1,7 +1,7 @@
 """JSON that front ends and libraries send although it is odd, and requests that are wrong. No kernel may die of them."""
 
 from differential.scenarios.conversation import NO_SUCH_COMM
-from differential.words import Answer, Differs, Frames, Send, ask, asking, cell, say, scenario
+from differential.words import Answer, Differs, Exit, Frames, Send, ask, asking, cell, say, scenario
 
 DEEP = "[" * 3000 + "]" * 3000
 
@@ -70,6 +70,10 @@ SCENARIOS = [
     scenario("malformed: contents that are no objects", *[frames(content) for content in (b"[]", b"5", b'"text"', b"null", b"true", b"[{}]")], "'alive'",
              differs=[Differs("iopub: * status", "busy|idle", None, "such a message is dropped as a whole")]),
     scenario("malformed: control requests", *wrong("interrupt_request", {"x": 1}, channel="control"), "'alive'"),
+    scenario("malformed: requests about subshells", *wrong("delete_subshell_request", {}, {"subshell_id": 5}, {"subshell_id": None}, {"subshell_id": []}, channel="control"),
+             *wrong("list_subshell_request", {"x": [1]}, channel="control"), "'alive'"),
+    scenario("malformed: requests about the kernel", *wrong("kernel_info_request", {"x": {}}), *wrong("connect_request", {"x": 1}), *wrong("kernel_info_request", {"x": []}, channel="control"), "'alive'"),
+    scenario("malformed: shutdown_request", ask("shutdown_request", "control", restart=[1]), Exit(), fresh=True),
     scenario("malformed: comm ids that are no text", *[Send("comm_msg", {"comm_id": comm_id, "data": {}}, waits="nothing at all") for comm_id in ([], {}, 5, None)], "'alive'",
              differs=[NO_SUCH_COMM, *(Differs(f"iopub: {number} status", None, "'(busy|idle)'", "ipykernel fails with it, without a status") for number in (1, 2))]),
     scenario("malformed: code with NUL and surrogates", cell("x = '\0'\nx"), cell("'\\ud800'"), cell("# \x00"), cell("%\0"), "'alive'"),
