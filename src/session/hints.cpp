@@ -6,7 +6,7 @@
 namespace cellblock::session {
 namespace {
 
-enum class Cause { network, loopback, processes };
+enum class Cause { network, loopback, processes, directories };
 
 struct Sign {
     std::string_view text;  ///< as the reply has it: in the error's own text, or in its traceback
@@ -25,6 +25,7 @@ constexpr std::array kSigns{
     Sign{"Connection refused",                   Cause::loopback,  "strerror(ECONNREFUSED): only the loopback can answer so"},
     Sign{"can't start new thread",               Cause::processes, "threading, for any error of pthread_create"},
     Sign{"[Errno 11] Resource temporarily unavailable", Cause::processes, "fork() and clone() at RLIMIT_NPROC: EAGAIN"},
+    Sign{"[Errno 5] Input/output error",         Cause::directories, "overlayfs, about a mark that its layer cannot keep"},
 };
 // clang-format on
 
@@ -43,6 +44,10 @@ std::string sentence(Cause cause, const HintFacts& facts) {
             return "at most " + std::to_string(facts.processes) +
                    " processes and threads may run at the same time. To allow more, " +
                    facts.raise_processes_hint;
+        case Cause::directories:
+            return "with the Linux of this host (before 6.6), cells can write files beside the notebook, but "
+                   "neither remove a directory that was there before and has something in it, nor make one "
+                   "in its place. Use a directory of another name, or remove it outside";
     }
     return "";
 }
@@ -52,6 +57,7 @@ std::string sentence(Cause cause, const HintFacts& facts) {
 std::string hint_for(std::string_view error_content, const HintFacts& facts) {
     for (const Sign& sign : kSigns) {
         if (sign.cause == Cause::processes && facts.forks_are_counted) continue;
+        if (sign.cause == Cause::directories && !facts.directories_stay) continue;
         if (error_content.find(sign.text) != std::string_view::npos) return sentence(sign.cause, facts);
     }
     return "";

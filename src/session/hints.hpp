@@ -13,6 +13,7 @@ struct HintFacts {
     std::string raise_processes_hint;
     bool forks_are_counted = false;  ///< refused forks are told of by the cgroup's count, which is better
     std::string allowed;             ///< network names, "data.example.org:443, …"; empty: none
+    bool directories_stay = false;   ///< beside the notebook: jail::keeps_marks() says no
 };
 
 /// What may be behind the error that ended a cell, and what can be done, as a sentence for a note; empty when

@@ -30,6 +30,14 @@ TEST(Hints, ARefusedConnectionNamesTheLoopback) {
                   "loopback interface of their own"));
 }
 
+TEST(Hints, ADirectoryThatCannotBeRemovedIsNamedOnlyWhereTheKernelIsToBlame) {
+    const char* error = R"({"ename": "OSError", "evalue": "[Errno 5] Input/output error: 'data'"})";
+    HintFacts old_linux = facts();
+    old_linux.directories_stay = true;
+    EXPECT_TRUE(speaks_of(hint_for(error, old_linux), "before 6.6"));
+    EXPECT_EQ(hint_for(error, facts()), "");
+}
+
 TEST(Hints, TheProcessLimitIsNamedOnlyWhereNothingCountsRefusals) {
     for (const char* error : {R"({"ename": "RuntimeError", "evalue": "can't start new thread"})",
                               R"({"evalue": "[Errno 11] Resource temporarily unavailable"})"}) {
