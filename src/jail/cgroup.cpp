@@ -250,6 +250,12 @@ bool has_word(const std::string& text, std::string_view word) {
     return false;
 }
 
+std::vector<std::string> controllers_for(const Limits& limits) {
+    std::vector<std::string> controllers = {"memory", "pids"};
+    if (limits.cpus > 0) controllers.emplace_back("cpu");
+    return controllers;
+}
+
 class CgroupV2 final : public Cgroup {
   public:
     static Result<std::unique_ptr<Cgroup>> create(const std::string& own, const Limits& limits,
@@ -277,8 +283,7 @@ class CgroupV2 final : public Cgroup {
 
     Result<void> prepare(const std::string& own, const std::string& name, const Limits& limits) {
         const std::string parent = base_of(own);
-        std::vector<std::string> controllers = {"memory", "pids"};
-        if (limits.cpus > 0) controllers.emplace_back("cpu");
+        const std::vector<std::string> controllers = controllers_for(limits);
         const std::string available = TRY(sys::read_file(parent + "/cgroup.controllers", kMaxFile));
         for (const auto& controller : controllers)
             if (!has_word(available, controller))
@@ -388,7 +393,10 @@ Result<std::unique_ptr<Cgroup>> Cgroup::create(const CgroupHost& host, const Lim
                                                unsigned number) {
     const std::string name = cgroup_name(::getpid(), TRY(sys::start_time_of(::getpid())), number);
     if (host.joins_late()) return CgroupV1::create(host, limits, name);
-    if (host.v2) return create_v2(*host.v2, limits, name);
+    if (host.v2) {
+        TRY(require_controllers(host, controllers_for(limits)));
+        return create_v2(*host.v2, limits, name);
+    }
     return std::move(Error("this host shows no cgroups"))
         .with_remedy("Mount them at /sys/fs/cgroup, or choose the isolation level 'namespaced'.");
 }

@@ -1,6 +1,7 @@
 // See cgroups(7) for /proc/self/cgroup and proc(5) for mountinfo.
 #include "jail/cgroup_host.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/sys.hpp"
@@ -101,6 +102,22 @@ Result<CgroupHost> look_at_cgroups() {
     const std::string own = TRY(sys::read_file("/proc/self/cgroup", kMaxOwnCgroups));
     const std::string mounts = TRY(sys::read_file("/proc/self/mountinfo", kMaxMountInfo));
     return parse_cgroup_host(own, mounts);
+}
+
+Result<void> require_controllers(const CgroupHost& host, const std::vector<std::string>& controllers) {
+    if (!host.v2_mount) return Error("this host shows no cgroups of version 2");
+    std::string offered = TRY(sys::read_file(*host.v2_mount + "/cgroup.controllers", kMaxOwnCgroups));
+    if (offered.ends_with('\n')) offered.pop_back();
+    const auto words = split(offered, ' ');
+    for (const std::string& controller : controllers) {
+        if (std::find(words.begin(), words.end(), controller) != words.end()) continue;
+        return Error("this host has no cgroup controller '" + controller + "'")
+            .with_remedy("Boot the kernel without cgroup_disable=" + controller +
+                         " (on some boards with cgroup_enable=" + controller +
+                         "), in a container have it handed on; or choose the isolation level 'namespaced', "
+                         "where memory is sampled and not enforced by the kernel.");
+    }
+    return {};
 }
 
 }  // namespace cellblock::jail

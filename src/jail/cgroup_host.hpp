@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -26,6 +27,9 @@ struct CgroupHost {
 };
 
 Result<CgroupHost> look_at_cgroups();
+/// An error unless version 2 has these controllers here at all: what the kernel does not offer at the top, no
+/// systemd hands on.
+Result<void> require_controllers(const CgroupHost& host, const std::vector<std::string>& controllers);
 CgroupHost parse_cgroup_host(std::string_view self_cgroup, std::string_view mountinfo);
 
 }  // namespace cellblock::jail

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 
 #include "base/sys.hpp"
 #include "jail/cgroup_counters.hpp"
@@ -70,6 +71,18 @@ uint64_t own_start_time() {
     size_t at = stat.rfind(')');
     for (int field = 2; field < 22; ++field) at = stat.find(' ', at + 1);
     return std::stoull(stat.substr(at));
+}
+
+TEST(CgroupHost, AControllerThatTheKernelHasSwitchedOffIsNamed) {
+    auto mount = sys::TempDir::create("cellblock-cgroup-").value();
+    std::ofstream(mount.path() + "/cgroup.controllers") << "cpuset cpu pids\n";
+    CgroupHost host;
+    host.v2 = host.v2_mount = mount.path();
+    EXPECT_TRUE(require_controllers(host, {"cpu", "pids"}));
+    const auto missing = require_controllers(host, {"memory", "pids"});
+    ASSERT_FALSE(missing);
+    EXPECT_NE(missing.error().sentence().find("cgroup_disable=memory"), std::string::npos)
+        << missing.error().sentence();
 }
 
 TEST(CgroupName, TellsWhetherItsOwnerLives) {

@@ -55,6 +55,18 @@ TEST(LandlockPolicy, OlderKernelsAreAskedForNoMoreThanTheyKnow) {
     EXPECT_EQ(policy::landlock_scopes(6), 3U);
 }
 
+TEST(LandlockPolicy, EachVersionBringsSomethingAndSaysWhatIsMissingWithoutIt) {
+    int before = 0;
+    std::set<std::string> missing;
+    for (const policy::LandlockAbiRow& row : policy::landlock_abis()) {
+        EXPECT_GT(row.abi, before) << row.without;
+        EXPECT_TRUE(row.rights != 0 || row.scopes != 0) << row.abi;
+        EXPECT_TRUE(missing.insert(row.without).second) << row.without;
+        EXPECT_NE(std::string(row.since).find('.'), std::string::npos) << row.since;
+        before = row.abi;
+    }
+}
+
 INSIDE(random_devices) {
     for (const char* path : {"/dev/random", "/dev/urandom"}) {
         // Writable for everybody by its mode, and not on a read-only mount: only Landlock forbids it.

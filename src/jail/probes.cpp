@@ -1,11 +1,9 @@
-// One function a probe, one list of them.
+// Acts tried out are rows of a table, other probes a function each; one list of them.
 #include "jail/probes.hpp"
 
 #include <linux/sched.h>
-#include <linux/seccomp.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 
 #include <cerrno>
 #include <chrono>
@@ -17,8 +15,10 @@
 #include "jail/cgroup.hpp"
 #include "jail/jail.hpp"
 #include "jail/landlock.hpp"
-#include "jail/raw.hpp"
+#include "jail/layer_marks.hpp"
+#include "jail/policy/landlock.hpp"
 #include "jail/steps.hpp"
+#include "jail/trial.hpp"
 
 namespace cellblock::jail {
 namespace {
@@ -37,17 +37,48 @@ Probe probe_kernel() {
     return {"kernel", Probe::Status::ok, std::string("Linux ") + info.release + " on " + info.machine, ""};
 }
 
-Probe probe_user_namespaces() {
-    constexpr const char* kName = "user namespaces";
-    clone_args args{};
-    args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
-    args.exit_signal = SIGCHLD;
-    const pid_t pid = raw::clone3(args);
-    if (pid == 0) raw::exit_process(0);
-    if (pid < 0) return failed(kName, step_error(Step::clone, -pid, ""));
-    while (::waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
-    }
-    return {kName, Probe::Status::ok, "user, mount, pid, net, ipc and uts namespaces can be made", ""};
+int do_nothing() {
+    return 0;
+}
+
+struct Attempt {
+    const char* name;
+    uint64_t namespaces;
+    int (*act)();
+    Step step;  ///< of which it is the essence, and whose remedies help
+    const char* detail;
+    const char* finding;  ///< when it works
+};
+
+// clang-format off
+constexpr Attempt kAttempts[] = {
+    {"user namespaces", CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
+     do_nothing, Step::clone, "",
+     "user, mount, pid, net, ipc and uts namespaces can be made"},
+    // AppArmor lets ordinary users make user namespaces on some hosts (Ubuntu 24.04), and nothing in them.
+    {"privileges in user namespaces", CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS,
+     use_privileges, Step::private_mounts, "",
+     "host name and mounts can be set there"},
+    // The kernel refuses a new one to who sees only parts of the old one, as in containers.
+    {"process view", CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID,
+     make_process_view, Step::process_view, "",
+     "a new /proc can be mounted"},
+    {"overlay", CLONE_NEWUSER | CLONE_NEWNS,
+     make_overlay, Step::environment_mounts, "overlay",
+     "overlays can be made in user namespaces"},
+    // Refused where somebody supervises system calls already, whatever the kernel can do.
+    {"system call filter", 0,
+     load_watched_filter, Step::system_calls, "",
+     "seccomp filters with notification"},
+};
+// clang-format on
+
+Probe probe_attempt(const Attempt& attempt) {
+    const Trial trial = try_in_child(attempt.namespaces, attempt.act);
+    if (trial.clone_error != 0) return failed(attempt.name, step_error(Step::clone, trial.clone_error, ""));
+    if (trial.act_error != 0)
+        return failed(attempt.name, step_error(attempt.step, trial.act_error, attempt.detail));
+    return {attempt.name, Probe::Status::ok, attempt.finding, ""};
 }
 
 Probe probe_cgroups() {
@@ -64,22 +95,20 @@ Probe probe_cgroups() {
             ""};
 }
 
-Probe probe_filter() {
-    constexpr const char* kName = "system call filter";
-    const auto available = [](uint32_t action) {
-        return raw::call(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
-    };
-    if (!available(SECCOMP_RET_ERRNO) || !available(SECCOMP_RET_KILL_PROCESS) ||
-        !available(SECCOMP_RET_USER_NOTIF))
-        return {kName, Probe::Status::missing, "the kernel has no seccomp filters with notification",
-                "Use another kernel: Linux 5.12 or later, built with seccomp filters."};
-    return {kName, Probe::Status::ok, "seccomp filters with notification", ""};
-}
-
 Probe probe_landlock() {
     const int abi = landlock_abi();
     if (abi == 0) return failed(kLandlockProbe, step_error(Step::landlock, EOPNOTSUPP, ""));
-    return {kLandlockProbe, Probe::Status::ok, "ABI " + std::to_string(abi), ""};
+    const std::string finding = "ABI " + std::to_string(abi);
+    std::string missing;
+    std::string since;
+    for (const policy::LandlockAbiRow& row : policy::landlock_abis()) {
+        if (abi >= row.abi) continue;
+        missing += (missing.empty() ? "" : ", ") + std::string(row.without);
+        since = row.since;
+    }
+    if (missing.empty()) return {kLandlockProbe, Probe::Status::ok, finding, ""};
+    return {kLandlockProbe, Probe::Status::degraded, finding + "; without " + missing,
+            "The jail's other locks hold these, too. For the second one use Linux " + since + " or later."};
 }
 
 Probe probe_core_dumps() {
@@ -99,17 +128,21 @@ Probe probe_core_dumps() {
             piped ? "the host's crash handler is kept out" : "no crash handler on the host", ""};
 }
 
-Probe probe_jail(const char* name, Level level, Access access = Access::read_only,
-                 Backend backend = Backend::native) {
+Plan doctors_plan(Level level) {
     Plan plan;
-    plan.backend = backend;
     plan.level = level;
     plan.landlock = LandlockUse::optional;  // has a probe of its own
     plan.name = "doctor";
+    return plan;
+}
+
+Probe probe_jail(const char* name, Level level, Backend backend = Backend::native) {
+    Plan plan = doctors_plan(level);
+    plan.backend = backend;
     // Every kernel shows directories, and not every host can: docs/adr/0007.
     auto directory = sys::TempDir::create("cellblock-doctor-");
     if (!directory) return failed(name, directory.error());
-    plan.mounts = {{directory->path(), "/opt/doctor", access}};
+    plan.mounts = {{directory->path(), "/opt/doctor"}};
     const auto begin = std::chrono::steady_clock::now();
     auto jail = Jail::start(plan);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
@@ -119,8 +152,25 @@ Probe probe_jail(const char* name, Level level, Access access = Access::read_onl
     return {name, Probe::Status::ok, finding, ""};
 }
 
+Probe probe_writable_directory() {
+    Plan plan = doctors_plan(Level::namespaced);
+    auto directory = sys::TempDir::create("cellblock-doctor-");
+    if (!directory) return failed(kWritableDirectoryProbe, directory.error());
+    plan.mounts = {{directory->path(), "/opt/doctor", Access::copy_on_write}};
+    auto jail = Jail::start(plan);
+    if (!jail) return failed(kWritableDirectoryProbe, jail.error());
+    if (!keeps_marks((*jail)->changes_fd()))
+        return {kWritableDirectoryProbe, Probe::Status::degraded,
+                "cells can write files, but neither remove a directory of the host's that has something in "
+                "it nor make one in its place",
+                "This kernel's tmpfs has no extended attributes: use Linux 6.6 or later (Debian 12: from "
+                "backports)."};
+    return {kWritableDirectoryProbe, Probe::Status::ok, "files and directories can be written and removed",
+            ""};
+}
+
 Probe probe_bwrap_jail(const char* name, Level level) {
-    return probe_jail(name, level, Access::read_only, Backend::bwrap);
+    return probe_jail(name, level, Backend::bwrap);
 }
 
 // Another sandbox of the host's is of no use to Cellblock's jails, and does no harm: said because people ask.
@@ -150,18 +200,15 @@ std::string_view to_text(Probe::Status status) {
 }
 
 std::vector<Probe> probe_host() {
-    return {probe_kernel(),
-            probe_user_namespaces(),
-            probe_cgroups(),
-            probe_filter(),
-            probe_landlock(),
-            probe_core_dumps(),
-            probe_program("gVisor", "runsc"),
-            probe_jail(kWritableDirectoryProbe, Level::namespaced, Access::copy_on_write),
-            probe_jail(kNamespacedJailProbe, Level::namespaced),
-            probe_jail(kFullJailProbe, Level::full),
-            probe_bwrap_jail(kNamespacedBwrapProbe, Level::namespaced),
-            probe_bwrap_jail(kFullBwrapProbe, Level::full)};
+    std::vector<Probe> probes = {probe_kernel()};
+    for (const Attempt& attempt : kAttempts) probes.push_back(probe_attempt(attempt));
+    for (const Probe& probe :
+         {probe_landlock(), probe_cgroups(), probe_core_dumps(), probe_program("gVisor", "runsc"),
+          probe_writable_directory(), probe_jail(kNamespacedJailProbe, Level::namespaced),
+          probe_jail(kFullJailProbe, Level::full), probe_bwrap_jail(kNamespacedBwrapProbe, Level::namespaced),
+          probe_bwrap_jail(kFullBwrapProbe, Level::full)})
+        probes.push_back(probe);
+    return probes;
 }
 
 }  // namespace cellblock::jail

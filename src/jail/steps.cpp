@@ -2,9 +2,13 @@
 // same EPERM has several causes.
 #include "jail/steps.hpp"
 
+#include <sys/utsname.h>
+
 #include <cerrno>
+#include <cstdio>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "base/check.hpp"
 
@@ -75,6 +79,19 @@ bool apparmor_restricts() {
     return sysctl_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1");
 }
 
+constexpr std::string_view kContainer =
+    "The kernel refuses user namespaces to this process. In a container, allow clone and unshare (Docker: "
+    "--security-opt seccomp=unconfined --security-opt apparmor=unconfined).";
+
+/// As the kernel says of itself; containers do not change it.
+bool linux_is_at_least(int major, int minor) {
+    utsname info{};
+    int own_major = 0;
+    int own_minor = 0;
+    if (::uname(&info) != 0 || std::sscanf(info.release, "%d.%d", &own_major, &own_minor) != 2) return false;
+    return std::pair(own_major, own_minor) >= std::pair(major, minor);
+}
+
 std::string_view clone_remedy(int error) {
     if (sysctl_is("/proc/sys/kernel/unprivileged_userns_clone", "0"))
         return "This host forbids user namespaces to ordinary users: run 'sudo sysctl "
@@ -85,10 +102,7 @@ std::string_view clone_remedy(int error) {
                "/etc/sysctl.d to keep it).";
     switch (error) {
         case EPERM:
-            if (apparmor_restricts()) return kAppArmor;
-            return "The kernel refuses user namespaces to this process. In a container, allow clone and "
-                   "unshare "
-                   "(Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined).";
+            return apparmor_restricts() ? kAppArmor : kContainer;
         case ENOSPC:
             return "One of the sysctls user.max_*_namespaces is used up: raise it.";
         case EAGAIN:
@@ -96,6 +110,8 @@ std::string_view clone_remedy(int error) {
             return "The host is short of processes or memory: stop something and try again.";
         case EINVAL:
         case ENOSYS:
+            // Docker's filter of system calls answers so, for the C library to try clone(2) instead.
+            if (error == ENOSYS && linux_is_at_least(5, 12)) return kContainer;
             return "The kernel lacks a namespace: Linux 5.12 or later with user, mount, pid, net, ipc, uts "
                    "and cgroup "
                    "namespaces is needed.";

@@ -47,6 +47,11 @@ std::string generated_text(std::string_view generator, const Plan& plan, const I
 // The descriptor of a detached copy of the tree at `source`; needs no trust in paths afterwards.
 Result<UniqueFd> detach_tree(const std::string& source) {
     const int fd = raw::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (fd == -EPERM)
+        return Error("open " + source, -fd)
+            .with_remedy(
+                "Root may not do that without CAP_SYS_ADMIN, which containers take away. Run the kernel as "
+                "an ordinary user there (Docker: --user), whose jails need no privileges.");
     if (fd < 0) return Error("open " + source, -fd);
     return UniqueFd(fd);
 }

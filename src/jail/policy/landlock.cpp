@@ -12,11 +12,12 @@ constexpr uint64_t kExecute = LANDLOCK_ACCESS_FS_EXECUTE;
 constexpr uint64_t kReadFile = LANDLOCK_ACCESS_FS_READ_FILE;
 constexpr uint64_t kReadDirectory = LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kWriteFile = LANDLOCK_ACCESS_FS_WRITE_FILE;
-constexpr uint64_t kTruncate = 1ULL << 14;       // ABI 3
-constexpr uint64_t kDeviceControl = 1ULL << 15;  // ABI 5
-
-constexpr uint64_t kFirstRights = (1ULL << 13) - 1;  // ABI 1: execute … make_sym
-constexpr uint64_t kRefer = 1ULL << 13;              // ABI 2
+constexpr uint64_t kFirstRights = (1ULL << 13) - 1;  // execute … make_sym
+constexpr uint64_t kRefer = 1ULL << 13;
+constexpr uint64_t kTruncate = 1ULL << 14;
+constexpr uint64_t kDeviceControl = 1ULL << 15;
+constexpr uint64_t kAbstractUnixSocket = 1ULL << 0;
+constexpr uint64_t kSignal = 1ULL << 1;
 
 constexpr uint64_t kRead = kExecute | kReadFile | kReadDirectory;
 constexpr uint64_t kUseDevice = kReadFile | kWriteFile | kDeviceControl;
@@ -36,6 +37,15 @@ constexpr LandlockRow kRows[] = {
     {"/tmp", kOwn, "temporary files"},
     {"/var/tmp", kOwn, "temporary files"},
     {"/home/cell", kOwn, "HOME"},
+};
+
+// Version 4 brought TCP ports, which are not handled: see enter_landlock().
+constexpr LandlockAbiRow kAbis[] = {
+    {1, kFirstRights,   0,                             "5.13", "everything"},
+    {2, kRefer,         0,                             "5.19", "moving files between directories"},
+    {3, kTruncate,      0,                             "6.2",  "a lock on truncating files"},
+    {5, kDeviceControl, 0,                             "6.10", "a lock on controlling devices"},
+    {6, 0,              kAbstractUnixSocket | kSignal, "6.12", "a lock on abstract sockets and signals"},
 };
 // clang-format on
 
@@ -57,18 +67,22 @@ LandlockRow writable_row(WritablePath::Kind kind) {
     UNREACHABLE();
 }
 
+std::span<const LandlockAbiRow> landlock_abis() {
+    return kAbis;
+}
+
 uint64_t landlock_file_rights(int abi) {
-    uint64_t rights = abi >= 1 ? kFirstRights : 0;
-    if (abi >= 2) rights |= kRefer;
-    if (abi >= 3) rights |= kTruncate;
-    if (abi >= 5) rights |= kDeviceControl;
+    uint64_t rights = 0;
+    for (const LandlockAbiRow& row : kAbis)
+        if (abi >= row.abi) rights |= row.rights;
     return rights;
 }
 
 uint64_t landlock_scopes(int abi) {
-    constexpr uint64_t kAbstractUnixSocket = 1ULL << 0;
-    constexpr uint64_t kSignal = 1ULL << 1;
-    return abi >= 6 ? kAbstractUnixSocket | kSignal : 0;
+    uint64_t scopes = 0;
+    for (const LandlockAbiRow& row : kAbis)
+        if (abi >= row.abi) scopes |= row.scopes;
+    return scopes;
 }
 
 }  // namespace cellblock::jail::policy

@@ -29,6 +29,16 @@ struct WritablePath {
 /// The row for such a mount; its path is the plan's.
 LandlockRow writable_row(WritablePath::Kind kind);
 
+/// What a version of Landlock's ABI brought.
+struct LandlockAbiRow {
+    int abi;
+    uint64_t rights;      ///< LANDLOCK_ACCESS_FS_…
+    uint64_t scopes;      ///< LANDLOCK_SCOPE_…
+    const char* since;    ///< of Linux
+    const char* without;  ///< what is missing where it is missing
+};
+std::span<const LandlockAbiRow> landlock_abis();
+
 /// All rights that the kernel knows from ABI version `abi` on, which are those that a ruleset must handle.
 uint64_t landlock_file_rights(int abi);
 /// LANDLOCK_SCOPE_… likewise: whom processes of a jail cannot reach outside of it.
