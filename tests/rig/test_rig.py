@@ -14,31 +14,60 @@ from support.installation import ROOT
 
 pytestmark = pytest.mark.timeout(1500)  # one boot's stages are charged to the first test that asks for them
 
-CHECKS = "cd /host/cellblock/tests && ../.venv/bin/python -m pytest -c pytest.ini rig/inside/checks.py -p no:cacheprovider -q"
-JAIL = "/host/cellblock/build/dev/bin/jail_test --gtest_brief=1"
-# A directory of their own: the tests' temporary files must not be another user's.
-USER, ROOT_USER = "TMPDIR=/tmp/user", "TMPDIR=/tmp/root"
-MAKE = "mkdir -p -m 777 /tmp/user /tmp/root"
+INSIDE = "/host/cellblock/tests/rig/inside"
+# On a file system as people have it, which /tmp here is not: root's jails need idmapped mounts, and overlays have none.
+# A directory for each user: the tests' temporary files must not be another's.
+MAKE = "mkdir -p -m 777 /host/tmp/tester /host/tmp/root"
+IN_PLACE = "export TMPDIR=/host/tmp/$(id -un) && cd /host/cellblock/tests"
+JAIL = f"{IN_PLACE} && /host/cellblock/build/dev/bin/jail_test --gtest_brief=1"
+
+
+def checks(chosen, within=""):
+    """Those tests, run by a command."""
+    return (f"{IN_PLACE} && {within} ../.venv/bin/python -m pytest -c pytest.ini rig/inside/checks.py"
+            f" -p no:cacheprovider -q -o timeout=240 -k {chosen}")
+
+
+def confined(mode):
+    return checks({"container": "TestContainersFilter", "privileges": "TestNoPrivileges", "watched": "TestWatched"}[mode],
+                  f"/usr/bin/python3 {INSIDE}/confine.py {mode}")
+
+
+def contained(view, user, chosen):
+    return checks(chosen, f"{INSIDE}/container.sh {view} {user}")
+
 
 BOOTS = {
     "": [
-        Stage("user-kernel", "tester", f"{CHECKS} -k TestFull", MAKE),
-        Stage("root-kernel", "root", f"{CHECKS} -k TestFull"),
+        Stage("user-kernel", "tester", checks("TestFull"), MAKE),
+        Stage("root-kernel", "root", checks("TestFull")),
         Stage("user-jail", "tester", JAIL),
         Stage("root-jail", "root", f"{JAIL} --gtest_filter='*Root*'"),
-        Stage("no-user-namespaces", "tester", f"{CHECKS} -k TestNoUserNamespaces", "sysctl -q user.max_user_namespaces=0"),
+        Stage("no-delegation", "tester-alone", checks("TestNoDelegation")),
+        Stage("container-masked-user", "root", contained("masked", "tester", "TestMaskedProc")),
+        Stage("container-shown-root", "root", contained("shown", "root", "TestContainersRoot")),
+        Stage("container-shown-user", "root", contained("shown", "tester", "TestShownProc")),
+        Stage("containers-filter", "tester", confined("container")),
+        Stage("no-privileges", "tester", confined("privileges")),
+        Stage("watched", "tester", confined("watched")),
+        Stage("forbidden-user-namespaces", "tester", checks("TestForbiddenUserNamespaces"),
+              "sysctl -q kernel.unprivileged_userns_clone=0"),
+        Stage("no-user-namespaces", "tester", checks("TestNoUserNamespaces"),
+              "sysctl -q kernel.unprivileged_userns_clone=1 user.max_user_namespaces=0"),
+        Stage("no-user-namespaces-root", "root", checks("TestNoUserNamespaces")),
     ],
     "lsm=capability": [
-        Stage("no-landlock", "tester", f"{CHECKS} -k TestNoLandlock", MAKE),
-        Stage("no-landlock-root", "root", f"{CHECKS} -k TestNoLandlock"),
+        Stage("no-landlock", "tester", checks("TestNoLandlock"), MAKE),
+        Stage("no-landlock-root", "root", checks("TestNoLandlock")),
     ],
     "cgroup_disable=memory": [
-        Stage("no-memory-controller", "tester", f"{CHECKS} -k TestNoMemoryController", MAKE),
+        Stage("no-memory-controller", "tester", checks("TestNoMemoryController"), MAKE),
+        Stage("no-memory-controller-root", "root", checks("TestNoMemoryController")),
     ],
     "systemd.unified_cgroup_hierarchy=0": [
-        Stage("version-1-user", "tester", f"{CHECKS} -k told_to_ask", MAKE),
-        Stage("version-1-root", "root", f"{CHECKS} -k hard_limits"),
-        Stage("version-1-delegated", "tester", f"{CHECKS} -k hard_limits",
+        Stage("version-1-user", "tester", checks("told_to_ask"), MAKE),
+        Stage("version-1-root", "root", checks("hard_limits")),
+        Stage("version-1-delegated", "tester", checks("hard_limits"),
               "/host/cellblock/build/release/bin/cellblock delegate tester"),
     ],
 }
