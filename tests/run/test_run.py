@@ -43,8 +43,12 @@ def test_the_result_has_the_form_that_is_documented(runner):
     ("import subprocess, sys\nsys.exit(subprocess.run([sys.executable, '-c', 'x = []\\nwhile True: x.append(bytearray(1 << 20))'])"
      ".returncode and 1)", ["--memory", "64MiB"], "memory", 137),
     ("while True: print('x' * 1000)", ["--output-limit", "1MiB"], "output_limit", 153),
+    # int 0x80, the 32-bit door into the kernel: mov eax, 20 (getpid); int 0x80; ret
+    ("import ctypes, mmap\npage = mmap.mmap(-1, 4096, prot=7)\npage.write(b'\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3')\n"
+     "ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()", [], "denied", 159),
+    ("open('x', 'wb').write(bytes(9 << 20))", ["--file-size", "8MiB"], "exit_nonzero", 1),
 ], ids=["ok", "exit", "exception", "exit-137", "crash", "kill-itself", "timeout", "cpu", "cpu-of-a-child", "memory",
-        "memory-of-a-child", "output"])
+        "memory-of-a-child", "output", "filter", "long-file"])
 def test_how_it_ended_is_said_truly(runner, code, arguments, verdict, status):
     run = runner("--lang", "python", "--python", "/usr/bin/python3", "--code", code, "--json", *arguments)
     assert (run.result["verdict"], run.status, run.result["exit_code"]) == (verdict, status, status), run
@@ -220,6 +224,22 @@ def test_a_host_without_a_jail_runs_nothing(runner):
     run = runner("--lang", "python", "--code", "print('ran')", "--backend", "bwrap", "--network", "none", "--json")
     assert run.status == 125 and run.result["verdict"] == "internal" and run.result["stdout"] == "", run
     assert "bwrap" in run.result["explanation"]
+
+
+def test_what_cannot_be_executed_is_told_apart(runner):
+    run = runner("--lang", "python", "--code", "print('ran')", "--workdir", "/absent", "--json")
+    assert (run.status, run.result["verdict"], run.result["stdout"]) == (127, "internal", "") and "/absent" in run.result["explanation"], run
+
+
+def test_a_terminal_is_not_steered(runner):
+    ours, theirs = os.openpty()
+    process = runner.start("--lang", "python", "--python", "/usr/bin/python3", "--code",
+                           "print('\\x1b[31mred\\x1b[0m\\x1b]0;title\\x07\\x1b[2J', flush=True)", stdout=theirs)
+    os.close(theirs)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert os.read(ours, 4096) == b"\x1b[31mred\x1b[0m\\x1b]0;title\\x07\\x1b[2J\r\n"
+    os.close(ours)
 
 
 class TestSignals:

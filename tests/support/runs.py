@@ -51,8 +51,8 @@ class Runner:
 
     def start(self, *arguments, **options):
         """One that goes on while the test does something."""
-        return subprocess.Popen([self.binary, "run", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                **{"stdin": subprocess.DEVNULL, **self._options(), **options})
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([self.binary, "run", *map(str, arguments)], **{**streams, **self._options(), **options})
 
 
 def jails_of(process):
