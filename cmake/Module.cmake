@@ -32,5 +32,7 @@ function(cellblock_program name main)
   add_executable(${name} ${main})
   list(TRANSFORM arg_LINK PREPEND cellblock_ OUTPUT_VARIABLE modules)
   target_link_libraries(${name} PRIVATE ${modules} cellblock_options CLI11::CLI11)
+  # Modules bring libraries that this program may not need; each costs every start.
+  target_link_options(${name} PRIVATE -Wl,--as-needed)
   add_dependencies(${name} worker_package)
 endfunction()

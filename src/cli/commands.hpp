@@ -14,6 +14,9 @@
 namespace CLI {
 class App;
 }
+namespace cellblock::kernel {
+struct KernelOptions;
+}
 
 namespace cellblock::cli {
 
@@ -31,6 +34,8 @@ struct Context {
     std::function<std::vector<jail::Probe>()> probe_host;
     std::string program;            ///< absolute path of this binary
     std::string library_directory;  ///< where the worker package and the kernelspec template lie
+    /// Serves as a kernel, and returns the exit status.
+    std::function<Result<int>(const kernel::KernelOptions& options)> run_kernel = {};
 };
 
 /// What runs once the command line has been read. The value is the exit status; an error is printed as a
@@ -47,8 +52,8 @@ std::span<const Command> commands();
 /// Those of `cellblock audit`.
 std::span<const Command> audit_commands();
 
-/// Runs the program: `arguments` without its name. Returns the exit status.
-int run(const std::vector<std::string>& arguments, const Context& context);
+/// Runs one of the commands of `table`: `arguments` without the program's name. Returns the exit status.
+int run(std::span<const Command> table, const std::vector<std::string>& arguments, const Context& context);
 
 Action declare_apply(CLI::App& app, const Context& context);
 Action declare_audit(CLI::App& app, const Context& context);
@@ -63,5 +68,9 @@ Action declare_list(CLI::App& app, const Context& context);
 Action declare_profile(CLI::App& app, const Context& context);
 Action declare_run(CLI::App& app, const Context& context);
 Action declare_uninstall(CLI::App& app, const Context& context);
+
+/// In a table of its own in the program that serves as a kernel.
+inline constexpr Command kKernelCommand{
+    "kernel", "run a kernel; front ends do this, through the installed kernelspec", declare_kernel};
 
 }  // namespace cellblock::cli

@@ -111,7 +111,7 @@ Action declare_kernel(CLI::App& app, const Context& context) {
         kernel.ignored = arguments.notes;
         kernel.ignored.insert(kernel.ignored.end(), effective.notes.begin(), effective.notes.end());
         kernel.profile = {effective.profile, effective.digest, std::move(effective.notes)};
-        return kernel::run_kernel(kernel);
+        return context.run_kernel(kernel);
     };
 }
 

@@ -1,25 +1,38 @@
 // The program `cellblock`: hands the world to the commands.
+//
+// The command `kernel` goes on as another program (kernel_program/main.cpp): the libraries that a kernel
+// speaks with are many, and loading them would cost each `cellblock run` more than its jail.
+#include <unistd.h>
+
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
 
+#include "base/installation.hpp"
 #include "cli/commands.hpp"
-#include "session/launch.hpp"
+#include "kernel/kernel_main.hpp"
 
 int main(int argc, char** argv) {
-    std::error_code error;
-    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-    const auto library = cellblock::session::library_directory();
-    if (error || !library) {
-        std::cerr
-            << "cellblock: the path of this program cannot be found in /proc/self/exe. Is /proc mounted?\n";
-        return cellblock::cli::kFailed;
+    using namespace cellblock;
+    const auto root = installation_root();
+    if (!root) {
+        std::cerr << "cellblock: " << root.error().sentence() << "\n";
+        return cli::kFailed;
     }
     const auto variable = [](const std::string& name) {
         const char* value = std::getenv(name.c_str());
         return std::string(value ? value : "");
     };
-    const cellblock::cli::Context context{std::cout,        std::cerr, variable, cellblock::jail::probe_host,
-                                          program.string(), *library};
-    return cellblock::cli::run({argv + 1, argv + argc}, context);
+    const auto become_kernel = [&](const kernel::KernelOptions&) -> Result<int> {
+        const std::string program = *root + "/libexec/cellblock/cellblock-kernel";
+        ::execv(program.c_str(), argv);
+        return errno_error("execute " + program).with_remedy("Install Cellblock again.");
+    };
+    const cli::Context context{std::cout,
+                               std::cerr,
+                               variable,
+                               jail::probe_host,
+                               *root + "/bin/cellblock",
+                               *root + "/lib/cellblock",
+                               become_kernel};
+    return cli::run(cli::commands(), {argv + 1, argv + argc}, context);
 }

@@ -8,9 +8,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 
+#include "base/installation.hpp"
 #include "base/printable.hpp"
 #include "base/sys.hpp"
 #include "jail/bwrap_arguments.hpp"
@@ -40,14 +40,8 @@ Result<std::string> find_bwrap(const Plan& plan) {
         .with_remedy("Install it (the package is called bubblewrap), or choose the backend native.");
 }
 
-/// libexec/cellblock beside the directory that this program is in.
 Result<UniqueFd> open_jail_init() {
-    char self[PATH_MAX];
-    const ssize_t n = ::readlink("/proc/self/exe", self, sizeof self);
-    if (n <= 0 || n == static_cast<ssize_t>(sizeof self)) return errno_error("find jail-init");
-    std::string path(self, static_cast<size_t>(n));
-    path = path.substr(0, path.rfind('/')) + "/../libexec/cellblock/jail-init";
-    auto program = sys::open(path, O_RDONLY);
+    auto program = sys::open(TRY(installation_root()) + "/libexec/cellblock/jail-init", O_RDONLY);
     if (!program) return std::move(program).error().with_remedy("Install Cellblock again.");
     return program;
 }

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/installation.hpp"
 #include "base/sys.hpp"
 #include "jail/cgroup_counters.hpp"
 #include "jail/systemd_scope.hpp"
@@ -40,9 +41,8 @@ constexpr std::chrono::milliseconds kRemoveTimeout{500};
 
 // With the program's path: sudo has a search path of its own, in which a home's or a project's bin is not.
 std::string v1_remedy() {
-    std::error_code error;
-    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-    return "Ask an administrator to run 'sudo " + (error ? std::string("cellblock") : program.string()) +
+    const auto root = installation_root();
+    return "Ask an administrator to run 'sudo " + (root ? *root + "/bin/" : "") + "cellblock" +
            " delegate USER' once after each boot, or choose the isolation level 'namespaced', where "
            "memory is sampled and not enforced by the kernel.";
 }

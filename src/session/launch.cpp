@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/installation.hpp"
 #include "base/printable.hpp"
 #include "base/words.hpp"
 #include "build_info.hpp"
@@ -214,10 +215,7 @@ Result<AuditConfig> place_audit_log(const LaunchOptions& options, const PythonEn
 }  // namespace
 
 Result<std::string> library_directory() {
-    std::error_code error;
-    const fs::path self = fs::read_symlink("/proc/self/exe", error);
-    if (error) return Error("find this program's own path: " + error.message());
-    return (self.parent_path().parent_path() / "lib" / "cellblock").string();
+    return TRY(installation_root()) + "/lib/cellblock";
 }
 
 Result<Config> make_config(const LaunchOptions& options) {

@@ -110,7 +110,8 @@ def test_a_worker_of_another_build_is_refused(installation, tmp_path, connection
     build = installation.binary.parent.parent
     (tmp_path / "bin").mkdir()
     shutil.copy2(installation.binary, tmp_path / "bin" / "cellblock")
-    shutil.copytree(build / "lib", tmp_path / "lib")
+    for part in ("lib", "libexec"):
+        shutil.copytree(build / part, tmp_path / part)
     (tmp_path / "lib" / "cellblock" / "cellblock_worker" / "DIGEST").write_text("0" * 64 + "\n")
     tmp_path.chmod(0o755)
     for parent in (tmp_path.parent, tmp_path.parent.parent):
