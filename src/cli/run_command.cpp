@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "run/repeats.hpp"
 #include "run/report.hpp"
 #include "run/runner.hpp"
+#include "session/python_env_shown.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -178,6 +180,17 @@ int fail(const RunOptions& options, const Context& context, const Error& error, 
     return status;
 }
 
+/// No program may see, let alone write, what Cellblock itself relies on.
+Result<void> keep_apart(const run::Job& job, const std::string& directory, const std::string& what) {
+    std::error_code error;
+    const std::string own = std::filesystem::weakly_canonical(directory, error).string();
+    if (error) return Error("find the place of " + what + ", " + directory + ": " + error.message());
+    for (const jail::Mount& mount : job.plan.mounts)
+        if (session::is_below(own, mount.source) || session::is_below(mount.source, own))
+            return Error("show " + in_quotes(mount.source) + ": " + what + " lies there, in " + own);
+    return {};
+}
+
 struct Prepared {
     run::Job job;
     profile::Effective settings;
@@ -197,6 +210,12 @@ Result<Prepared> prepare(const RunOptions& options, const Context& context) {
     UniqueFd input = TRY(open_run_input(options));
     const std::string directory =
         TRY(run::Store::default_directory([](const char* name) -> const char* { return std::getenv(name); }));
+    TRY(keep_apart(job, directory, "what is kept between runs"));
+    if (const session::AuditOptions& audit = settings.options.audit; !audit.path.empty()) {
+        const observe::TrailOptions trail = TRY(session::place_trail(audit, context.variable));
+        TRY(keep_apart(job, trail.log.directory, "the audit log"));
+        TRY(keep_apart(job, trail.log.keys_directory, "the key of the audit log"));
+    }
     run::Store store = TRY(run::Store::open(directory));
     return Prepared{std::move(job), std::move(settings), std::move(store), std::move(input), UniqueFd()};
 }
@@ -313,9 +332,8 @@ Action declare_run(CLI::App& app, const Context& context) {
         "  cellblock run project/ --volume data:/data:ro --arg /data/in.csv\n"
         "  cellblock run fetch.py --network allow --allow-dns example.org\n"
         "\n"
-        "The exit status is the program's own; 124: timeout, 137: out of memory, 128 + n: signal n, 125: "
-        "there is no\n"
-        "jail, 126 and 127: it cannot be executed, 2: the command line. docs/run.md says more.");
+        "The exit status is the program's own; 124: timeout, 137: out of memory, 128 + n: signal n,\n"
+        "125: there is no jail, 126 and 127: it cannot be executed, 2: the command line.");
     auto options = std::make_shared<RunOptions>();
     declare_run_options(app, *options);
     return [options, &context]() -> Result<int> {

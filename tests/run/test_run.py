@@ -164,6 +164,19 @@ def test_volumes_that_escape_are_refused(runner, public_directory, volume):
     assert run.status == 2 and "ran" not in run.stdout and "cellblock run: " in run.stderr, run
 
 
+def test_what_cellblock_relies_on_is_no_volume(runner, public_directory):
+    assert runner.python("1")["verdict"] == "ok"
+    log = public_directory / "log"
+    log.mkdir()
+    if runner.user:
+        os.chown(log, runner.user.uid, runner.user.gid)
+    cache = runner.environment["XDG_CACHE_HOME"]
+    for source, arguments in ((cache, []), (f"{cache}/cellblock", []), (log, ["--audit", log]), (public_directory, ["--audit", log])):
+        for access in ("ro", "rw"):
+            run = runner("--lang", "python", "--code", "1", "--volume", f"{source}:/x:{access}", *arguments)
+            assert run.status == 2 and "lies there" in run.stderr, run
+
+
 def test_workspaces(runner):
     assert runner.python("open('kept', 'w').write('yes')", "--workspace", "mine")["verdict"] == "ok"
     assert runner.python("print(open('/workspace/kept').read())", "--workspace", "mine")["stdout"] == "yes\n"
