@@ -19,15 +19,18 @@ from support.installation import ROOT, read_spec  # noqa: E402
 from support.users import ordinary_user  # noqa: E402
 
 from measured_kernel import MeasuredKernel  # noqa: E402
+from measured_programs import measure_programs, print_programs  # noqa: E402
 
 KERNELS = {"ipykernel": "python3", "cellblock": "cellblock"}
 MB = 1_000_000
 
 FULL = {"rounds": 5, "starts": 4, "cells": 200, "displays": 20, "pictures": 3, "completions": 50, "works": 5, "flood": 100_000,
         # A cell may have 81,920 displays.
-        "displays_flood": 80_000, "idle": 5.0, "jails": 200, "overruns": 20, "records_of_cells": 500, "records": 1_000_000}
+        "displays_flood": 80_000, "idle": 5.0, "jails": 200, "overruns": 20, "records_of_cells": 500, "records": 1_000_000,
+        "programs": 20, "program_overruns": 10}
 QUICK = {"rounds": 2, "starts": 1, "cells": 20, "displays": 3, "pictures": 1, "completions": 5, "works": 1, "flood": 2_000,
-         "displays_flood": 2_000, "idle": 1.0, "jails": 10, "overruns": 2, "records_of_cells": 20, "records": 10_000}
+         "displays_flood": 2_000, "idle": 1.0, "jails": 10, "overruns": 2, "records_of_cells": 20, "records": 10_000,
+         "programs": 2, "program_overruns": 2}
 COMPLETIONS = ("import os\nos.path.jo", "json.lo", "collections.Ord", "block.ke", "imp")
 
 # Work of a cell by itself. Defined in one cell and called in others, so that nothing but the work is repeated.
@@ -258,11 +261,13 @@ def main():
     jails = measure_jails(size)
     overruns = measure_overruns(size)
     audit = measure_audit(size)
+    programs = measure_programs(size["programs"], size["program_overruns"])
     collected = measure(size)
     print_tables(collected, jails, overruns, audit, size)
+    print_programs(programs)
     if options.json:
         options.json.write_text(json.dumps({"size": size, "kernels": collected, "jails": jails,
-                                            "overruns": overruns, "audit": audit}, indent=1) + "\n")
+                                            "overruns": overruns, "audit": audit, "programs": programs}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
