@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -124,6 +125,14 @@ Result<std::string> read_file(const std::string& path, size_t max_size) {
 
 Result<std::string> read_file_at(int dir_fd, const std::string& path, size_t max_size) {
     const UniqueFd fd = TRY(open_at(dir_fd, path, O_RDONLY));
+    return read_to_end(fd.get(), path, max_size);
+}
+
+Result<std::string> read_regular_file(const std::string& path, size_t max_size) {
+    const UniqueFd fd = TRY(open(path, O_RDONLY | O_NONBLOCK));
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) return errno_error("look at " + path);
+    if (!S_ISREG(status.st_mode)) return Error(path + " is no file");
     return read_to_end(fd.get(), path, max_size);
 }
 

@@ -64,7 +64,8 @@ class HostileLog : public testing::Test {
         const auto variable = [this](const std::string& name) {
             return name == "HOME" ? directory_.path() : std::string();
         };
-        cli::run(commands(), arguments, Context{out, err, variable, [] { return std::vector<jail::Probe>(); }, "", ""});
+        cli::run(commands(), arguments,
+                 Context{out, err, variable, [] { return std::vector<jail::Probe>(); }, "", ""});
         return out.str() + err.str();
     }
 

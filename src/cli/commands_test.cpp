@@ -56,8 +56,9 @@ class Program : public testing::Test {
         out_.str("");
         err_.str("");
         const auto variable = [this](const std::string& name) { return variables_[name]; };
-        return cli::run(commands(), arguments, Context{out_, err_, variable, [this] { return probes_; },
-                                           at("bin/cellblock"), at("lib")});
+        return cli::run(
+            commands(), arguments,
+            Context{out_, err_, variable, [this] { return probes_; }, at("bin/cellblock"), at("lib")});
     }
     nlohmann::json kernel_json(const std::string& kernels, const std::string& name = "cellblock") {
         return nlohmann::json::parse(std::ifstream(root_ / kernels / name / "kernel.json"));

@@ -2,6 +2,7 @@
 //
 // The command `kernel` goes on as another program (kernel_program/main.cpp): the libraries that a kernel
 // speaks with are many, and loading them would cost each `cellblock run` more than its jail.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -11,7 +12,20 @@
 #include "cli/commands.hpp"
 #include "kernel/kernel_main.hpp"
 
+namespace {
+
+/// A closed one would be the number of the next file or pipe that is opened, which would then be read and
+/// written as if it were the stream.
+bool hold_standard_streams() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) return false;
+    return true;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+    if (!hold_standard_streams()) return cellblock::cli::kFailed;  // there is nobody to tell
     using namespace cellblock;
     const auto root = installation_root();
     if (!root) {

@@ -1,11 +1,11 @@
 // `cellblock run`: one program, one jail, one result. run_once() is the page to read.
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -38,7 +38,7 @@ constexpr std::chrono::seconds kVersionTime{10};
 /// The ones that end a program.
 constexpr std::array kStopSignals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-/// Before there are threads: they take it over.
+/// Before there are threads: they take it over. Until then signals end us, as anybody who waits for code.
 Result<UniqueFd> take_stop_signals() {
     sigset_t set;
     ::sigemptyset(&set);
@@ -46,6 +46,17 @@ Result<UniqueFd> take_stop_signals() {
     if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) return errno_error("block signals");
     ::signal(SIGPIPE, SIG_IGN);
     return sys::signal_fd(kStopSignals);
+}
+
+/// When there is no program any more, signals end us: whoever does not read what we write cannot keep us.
+void give_back_stop_signals(int stop_fd) {
+    signalfd_siginfo info{};
+    while (::read(stop_fd, &info, sizeof info) > 0) {
+    }  // those were the program's
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int signal : kStopSignals) ::sigaddset(&set, signal);
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 int status_of_failure(const Error& error, bool program_began) {
@@ -131,12 +142,11 @@ run::Show shown(const RunOptions& options, int fd) {
     return ::isatty(fd) == 1 ? run::Show::harmless : run::Show::raw;
 }
 
-Result<void> deliver(const RunOptions& options, const std::string& json) {
+Result<void> deliver(const RunOptions& options, int file, const std::string& json) {
     if (options.json) std::cout << json << "\n" << std::flush;
-    if (options.json_file.empty()) return {};
-    std::ofstream file(options.json_file);
-    file << json << "\n" << std::flush;
-    if (!file) return errno_error("write the result to " + options.json_file);
+    if (file < 0) return {};
+    if (auto written = sys::write_all(file, json + "\n"); !written)
+        return std::move(written).error().context("write the result to " + printable(options.json_file));
     return {};
 }
 
@@ -172,10 +182,10 @@ run::Circumstances circumstances_of(const run::Job& job) {
     return circumstances;
 }
 
-int fail(const RunOptions& options, const Context& context, const Error& error, int status,
+int fail(const RunOptions& options, const Context& context, int file, const Error& error, int status,
          const run::Circumstances& circumstances) {
     context.err << "cellblock run: " << error.sentence() << "\n";
-    if (const auto told = deliver(options, run::failure_json(error, status, circumstances)); !told)
+    if (const auto told = deliver(options, file, run::failure_json(error, status, circumstances)); !told)
         context.err << "cellblock run: " << told.error().sentence() << "\n";
     return status;
 }
@@ -196,7 +206,6 @@ struct Prepared {
     profile::Effective settings;
     run::Store store;
     UniqueFd input;
-    UniqueFd stop;
 };
 
 /// Everything that can be wrong with what was asked for.
@@ -206,36 +215,40 @@ Result<Prepared> prepare(const RunOptions& options, const Context& context) {
     profile::Effective settings = TRY(run_settings(options, context));
     for (const std::string& note : settings.notes) context.err << "cellblock run: " << note << "\n";
     run::Job job = TRY(make_job(options, settings, context));
+    TRY(check_result_file(options, job));
     if (options.caches_results) TRY(run::check_repeatable(job));
     UniqueFd input = TRY(open_run_input(options));
     const std::string directory =
         TRY(run::Store::default_directory([](const char* name) -> const char* { return std::getenv(name); }));
-    TRY(keep_apart(job, directory, "what is kept between runs"));
     if (const session::AuditOptions& audit = settings.options.audit; !audit.path.empty()) {
         const observe::TrailOptions trail = TRY(session::place_trail(audit, context.variable));
         TRY(keep_apart(job, trail.log.directory, "the audit log"));
         TRY(keep_apart(job, trail.log.keys_directory, "the key of the audit log"));
     }
     run::Store store = TRY(run::Store::open(directory));
-    return Prepared{std::move(job), std::move(settings), std::move(store), std::move(input), UniqueFd()};
+    return Prepared{std::move(job), std::move(settings), std::move(store), std::move(input)};
 }
 
 int run_once(const RunOptions& options, const Context& context) {
-    auto stop = take_stop_signals();
-    if (!stop) return fail(options, context, stop.error(), kSandboxFailed, {});
+    // Before anything else, so that an earlier result is never taken for this one's.
+    auto file = open_result_file(options);
+    if (!file) return fail(options, context, -1, file.error(), kUsage, {});
+    const int to = file->get();
     auto prepared = prepare(options, context);
     // A status of its own: nothing of it depends on the host.
-    if (!prepared) return fail(options, context, prepared.error(), kUsage, {});
+    if (!prepared) return fail(options, context, to, prepared.error(), kUsage, {});
     run::Job& job = prepared->job;
+    auto stop = take_stop_signals();
+    if (!stop) return fail(options, context, to, stop.error(), kSandboxFailed, circumstances_of(job));
     job.stdin_fd = prepared->input.get();
     job.stop_fd = stop->get();
     run::Circumstances circumstances = circumstances_of(job);
 
     auto records = run::Records::open(prepared->settings.options.audit, context.variable, job,
                                       prepared->settings.digest);
-    if (!records) return fail(options, context, records.error(), kSandboxFailed, circumstances);
+    if (!records) return fail(options, context, to, records.error(), kSandboxFailed, circumstances);
     if (auto begun = records->begins(); !begun)
-        return fail(options, context, begun.error(), kSandboxFailed, circumstances);
+        return fail(options, context, to, begun.error(), kSandboxFailed, circumstances);
 
     Surroundings surroundings(options, job, *records);
     run::Collector output;
@@ -251,18 +264,20 @@ int run_once(const RunOptions& options, const Context& context) {
     const auto outcome = options.caches_results ? run::run_or_repeat(job, prepared->store, output, *sink,
                                                                      surroundings, circumstances.cached)
                                                 : run::run_program(job, prepared->store, *sink, surroundings);
-    live.reset();
     circumstances.network_events = surroundings.end_network();
-    if (!outcome) {
+    if (outcome)
+        circumstances.audit_record = records->ended(*outcome, output);
+    else
         records->failed(outcome.error());
-        return fail(options, context, outcome.error(),
+    give_back_stop_signals(job.stop_fd);
+    live.reset();
+    if (!outcome)
+        return fail(options, context, to, outcome.error(),
                     status_of_failure(outcome.error(), surroundings.program_began()), circumstances);
-    }
-    circumstances.audit_record = records->ended(*outcome, output);
     show_compiler(options, *outcome);
     show_refused_names(options, circumstances.network_events);
     surroundings.tell(*outcome);
-    if (auto told = deliver(options, run::result_json(*outcome, output, circumstances)); !told) {
+    if (auto told = deliver(options, to, run::result_json(*outcome, output, circumstances)); !told) {
         context.err << "cellblock run: " << told.error().sentence() << "\n";
         return kSandboxFailed;
     }

@@ -3,10 +3,13 @@
 #include "cli/run_options.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cerrno>
+#include <filesystem>
 #include <sstream>
 
 #include "base/printable.hpp"
@@ -15,6 +18,7 @@
 #include "profile/settings.hpp"
 #include "run/places.hpp"
 #include "run/template.hpp"
+#include "session/python_env_shown.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -28,6 +32,8 @@ struct RunSetting {
     const char* group;
 };
 
+/// Before the umask, as of any file that somebody has made.
+constexpr mode_t kResultMode = 0666;
 constexpr const char* kLimits = "Limits";
 constexpr const char* kNetwork = "Network";
 constexpr const char* kIsolation = "Isolation and audit";
@@ -260,12 +266,47 @@ Result<profile::Effective> run_settings(const RunOptions& options, const Context
 }
 
 Result<UniqueFd> open_run_input(const RunOptions& options) {
-    if (!options.stdin_file.empty()) return sys::open(options.stdin_file, O_RDONLY);
+    if (!options.stdin_file.empty()) {
+        // Opening it never waits: a FIFO that nobody writes to is empty.
+        UniqueFd fd = TRY(sys::open(options.stdin_file, O_RDONLY | O_NONBLOCK));
+        TRY(sys::set_nonblocking(fd.get(), false));
+        return fd;
+    }
     // What is kept is not to depend on who was at the other end.
     const bool is_code = options.program == "-";
-    const bool is_closed = ::fcntl(STDIN_FILENO, F_GETFD) < 0;
-    if (is_code || is_closed || options.caches_results) return UniqueFd();
+    if (is_code || options.caches_results) return UniqueFd();
     return sys::duplicate(STDIN_FILENO);
+}
+
+Result<UniqueFd> open_result_file(const RunOptions& options) {
+    const std::string& path = options.json_file;
+    if (path.empty()) return UniqueFd();
+    const auto is_below = [&](std::string_view place) { return path.starts_with(place); };
+    // Links of the system to what we were given open.
+    if (is_below("/dev/") || is_below("/proc/self/fd/")) return sys::open(path, O_WRONLY);
+    auto fd = sys::open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, kResultMode);
+    if (!fd) {
+        if (fd.error().error_number() == ELOOP)
+            return Error("write the result to " + printable(path) + ": it is a symbolic link")
+                .with_remedy("Name the file that it leads to.");
+        return std::move(fd).error().context("write the result");
+    }
+    struct stat status {};
+    if (::fstat(fd->get(), &status) != 0) return errno_error("look at " + printable(path));
+    if (!S_ISREG(status.st_mode)) return Error("write the result to " + printable(path) + ": it is no file");
+    if (::ftruncate(fd->get(), 0) != 0) return errno_error("empty " + printable(path));
+    return fd;
+}
+
+Result<void> check_result_file(const RunOptions& options, const run::Job& job) {
+    if (options.json_file.empty()) return {};
+    std::error_code error;
+    const std::string path = std::filesystem::weakly_canonical(options.json_file, error).string();
+    for (const jail::Mount& mount : job.plan.mounts)
+        if (mount.access == jail::Access::read_write && session::is_below(path, mount.source))
+            return Error("write the result to " + printable(path) + ": the program can write there, too")
+                .with_remedy("Name a file that is in no volume or workspace.");
+    return {};
 }
 
 run::Search search_of(const RunOptions& options, const Context& context) {
@@ -305,7 +346,7 @@ Result<run::Job> make_job(const RunOptions& options, const profile::Effective& s
     job.bounds.output = launch.output_limit;
     if (options.grace != "0") job.bounds.grace = TRY(profile::parse_duration(options.grace));
     for (const std::string& volume : options.volumes)
-        job.plan.mounts.push_back(TRY(run::parse_volume(volume)));
+        job.plan.mounts.push_back(TRY(run::parse_volume(volume, context.variable)));
     if (!options.workspace.empty()) {
         const run::Workspaces workspaces = TRY(run::Workspaces::open(context.variable));
         job.plan.mounts.push_back(TRY(workspaces.use(options.workspace)));

@@ -55,6 +55,11 @@ Result<run::Job> make_job(const RunOptions& options, const profile::Effective& s
                           const Context& context);
 /// What the program reads; invalid: nothing.
 Result<UniqueFd> open_run_input(const RunOptions& options);
+/// Where the result is written to (--json-file); invalid: nowhere. Opened, and emptied, before anything runs,
+/// and not through a link: an earlier program may have laid it in a directory that was shown to it.
+Result<UniqueFd> open_result_file(const RunOptions& options);
+/// The program itself must not be able to exchange the file that says what it did.
+Result<void> check_result_file(const RunOptions& options, const run::Job& job);
 /// Where toolchains are looked for.
 run::Search search_of(const RunOptions& options, const Context& context);
 

@@ -2,6 +2,7 @@
 #include "run/container.hpp"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -147,6 +148,15 @@ class Watch {
         return true;
     }
 
+    /// What is in the pipe, and no more: the program may have handed its end to another one, by a socket in a
+    /// volume that both have, and that one may write without end.
+    void read_rest(OutputPipe& source) {
+        int waiting = 0;
+        if (!source.fd.valid() || ::ioctl(source.fd.get(), FIONREAD, &waiting) != 0) return;
+        const size_t reads = (static_cast<size_t>(waiting) + kReadSize - 1) / kReadSize;
+        for (size_t i = 0; i < reads && source.fd.valid(); ++i) read_once(source);
+    }
+
     /// From our standard input to the program's; it ends with either.
     void feed(short room, short more) {
         if ((room & (POLLERR | POLLHUP)) != 0) return close_input();
@@ -202,8 +212,8 @@ class Watch {
         if (now >= next_memory_look_) {
             next_memory_look_ = now + kMemorySampling;
             const auto counters = jail_.counters();
-            if (counters && counters->memory_current > static_cast<int64_t>(jail_.limits().memory.count))
-                end_because(Stop::memory);
+            if (counters) sampled_peak_ = std::max(sampled_peak_, counters->memory_current);
+            if (sampled_peak_ > static_cast<int64_t>(jail_.limits().memory.count)) end_because(Stop::memory);
         }
     }
 
@@ -253,10 +263,7 @@ class Watch {
             for (const jail::Event& event : jail_.take_events())
                 is_lost_ = is_lost_ || event.kind == jail::Event::Kind::init_lost;
         }
-        // Nobody is left who could write, so this ends.
-        for (OutputPipe& source : sources_)
-            while (source.fd.valid() && read_once(source)) {
-            }
+        for (OutputPipe& source : sources_) read_rest(source);
         ending_.out = sources_[0].written;
         ending_.err = sources_[1].written;
         ending_.denials = jail_.take_denials();
@@ -269,6 +276,11 @@ class Watch {
         usage.io_written = since(before_.io_written, after.io_written);
         usage.memory_peak = after.memory_peak;
         usage.memory_peak_is_own = peak_is_own;
+        if (jail_.level() != jail::Level::full) {
+            // Who has ended is in no sample of processes.
+            usage.cpu_us = -1;
+            usage.memory_peak = sampled_peak_;
+        }
         // Without pid 1, which is ours.
         usage.processes_peak = after.processes_peak < 0 ? -1 : after.processes_peak - 1;
         usage.oom_kills = jail::increase(after.oom_kills, before_.oom_kills);
@@ -288,6 +300,7 @@ class Watch {
     Clock::time_point began_, ended_at_;
     Clock::time_point wall_deadline_ = kNever, kill_deadline_ = kNever;
     Clock::time_point next_cpu_look_ = kNever, next_memory_look_ = kNever;
+    int64_t sampled_peak_ = -1;
     bool must_kill_ = false;
     bool ended_ = false;
     bool is_lost_ = false;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 
@@ -41,6 +42,28 @@ Result<void> check_target(const std::string& target) {
     return {};
 }
 
+/// What a program could change there would be obeyed by later runs; what it could read there is others'.
+Result<void> check_is_not_ours(const jail::Mount& mount, const Variables& variable) {
+    struct Row {
+        const char* variable;
+        const char* in_home;
+    };
+    constexpr std::array kOurs{Row{"XDG_CACHE_HOME", "/.cache"}, Row{"XDG_CONFIG_HOME", "/.config"},
+                               Row{"XDG_DATA_HOME", "/.local/share"}, Row{"XDG_STATE_HOME", "/.local/state"}};
+    for (const Row& row : kOurs) {
+        std::string place = variable(row.variable);
+        if (!place.starts_with('/')) place = variable("HOME") + row.in_home;
+        std::error_code error;
+        const std::string ours = fs::weakly_canonical(place + "/cellblock", error).string();
+        if (error || !ours.starts_with('/')) continue;
+        if (session::is_below(ours, mount.source) || session::is_below(mount.source, ours))
+            return Error("show " + in_quotes(mount.source) +
+                         " as a volume: what later runs rely on lies there, in " + in_quotes(ours))
+                .with_remedy("Show another directory, or use --workspace NAME.");
+    }
+    return {};
+}
+
 Result<void> check_name(const std::string& name) {
     const auto is_good = [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
@@ -55,7 +78,7 @@ Result<void> check_name(const std::string& name) {
 
 }  // namespace
 
-Result<jail::Mount> parse_volume(const std::string& text) {
+Result<jail::Mount> parse_volume(const std::string& text, const Variables& variable) {
     const Error form = Error("read the volume " + in_quotes(text) + ": SOURCE:TARGET[:ro|rw] is expected");
     std::string rest = text;
     jail::Mount mount;
@@ -81,8 +104,14 @@ Result<jail::Mount> parse_volume(const std::string& text) {
     session::ShownPaths shown(session::read_host_facts().homes);
     if (auto allowed = shown.show(mount.source); !allowed)
         return std::move(allowed).error().context("show " + in_quotes(source) + " as a volume");
-    if (mount.access == jail::Access::read_write && shown.mounts().empty())
-        return Error("let a program write to " + mount.source + ": it is part of the system");
+    if (mount.access == jail::Access::read_write) {
+        if (shown.mounts().empty())
+            return Error("let a program write to " + mount.source + ": it is part of the system");
+        if (!fs::is_directory(mount.source, error))
+            return Error("let a program write to " + mount.source + ": it is no directory")
+                .with_remedy("Name the directory that it lies in.");
+    }
+    TRY(check_is_not_ours(mount, variable));
     return mount;
 }
 

@@ -17,8 +17,9 @@ using Variables = std::function<std::string(const std::string& name)>;
 
 /// "SOURCE:TARGET", "SOURCE:TARGET:ro" or "SOURCE:TARGET:rw". The source's real path is taken; a home
 /// directory as a whole, what contains one, and the system are refused, and so are targets that would cover
-/// what every jail shows.
-Result<jail::Mount> parse_volume(const std::string& text);
+/// what every jail shows. None may hold what Cellblock itself keeps for its user: caches, workspaces,
+/// profiles, records. One that takes writes is a directory.
+Result<jail::Mount> parse_volume(const std::string& text, const Variables& variable);
 
 /// Where workspaces appear inside.
 inline constexpr const char* kWorkspace = "/workspace";

@@ -85,6 +85,8 @@ class Collection {
         struct stat status {};
         if (::fstat(fd, &status) != 0) return errno_error("look at " + printable(name));
         if (S_ISDIR(status.st_mode)) return Error(printable(name) + " is a directory");
+        if (!S_ISREG(status.st_mode))
+            return Error(printable(name) + " is no file").with_remedy("Code from a pipe is read with -.");
         if (static_cast<uint64_t>(status.st_size) > left_) return too_much(printable(name));
         return add_content(path, TRY(read_to_end(fd, name, left_)), (status.st_mode & S_IXUSR) != 0);
     }
@@ -329,7 +331,8 @@ Result<Program> from_files(const std::vector<std::string>& paths, const std::str
     for (size_t i = 0; i < paths.size(); ++i) {
         const std::string path = absolute[i].lexically_relative(common).string();
         if (file_of(program, path) != nullptr) return Error(printable(paths[i]) + " is named twice");
-        const UniqueFd fd = TRY(sys::open(paths[i], O_RDONLY));
+        // Not to wait for the other end of a FIFO.
+        const UniqueFd fd = TRY(sys::open(paths[i], O_RDONLY | O_NONBLOCK));
         TRY(files.add(path, fd.get(), paths[i]));
     }
     const File& first = program.files.front();

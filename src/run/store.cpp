@@ -95,9 +95,11 @@ Result<void> check_owner(const std::string& directory) {
     return {};
 }
 
+constexpr std::string_view kUnfinished = ".new-";
+
 std::string unique_name() {
     static std::atomic<unsigned> counter{0};
-    return ".new-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+    return std::string(kUnfinished) + std::to_string(::getpid()) + "-" + std::to_string(counter++);
 }
 
 /// Checks and seals what a preparation has left: nothing but files and directories, which everybody may read.
@@ -158,7 +160,9 @@ std::vector<Entry> entries_of(const std::string& directory) {
             struct stat status {};
             if (::lstat(entry->path().c_str(), &status) != 0) continue;
             if (!is_key(entry->path().filename().string())) {
-                if (now - status.st_mtim.tv_sec > kAbandoned) remove_tree(entry->path());
+                // What is not ours stays: the directory may have been something else before.
+                const bool is_ours = entry->path().filename().string().starts_with(kUnfinished);
+                if (is_ours && now - status.st_mtim.tv_sec > kAbandoned) remove_tree(entry->path());
                 continue;
             }
             const bool is_directory = S_ISDIR(status.st_mode);

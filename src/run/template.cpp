@@ -214,7 +214,7 @@ std::vector<ShippedName> shipped_templates() {
 
 Result<Template> find_template(const std::string& name, std::string_view language) {
     if (name.find_first_of("/.") != std::string::npos)
-        return Template{name, TRY(sys::read_file(name, kMaxTemplate.count))};
+        return Template{name, TRY(sys::read_regular_file(name, kMaxTemplate.count))};
     std::set<std::string_view> names;
     for (const ShippedTemplate& shipped : kShippedTemplates) {
         const Language* const its = language_of_template(shipped.name);
@@ -239,7 +239,7 @@ Result<Values> parse_values(const std::vector<std::string>& assignments) {
                          " is not of the form NAME=VALUE, with a name of a-z, 0-9 and _");
         if (name == kCode) return Error("the value of {{code}} is the program");
         std::string value = assignment.substr(equals + 1);
-        if (value.starts_with('@')) value = TRY(sys::read_file(value.substr(1), kMaxTemplate.count));
+        if (value.starts_with('@')) value = TRY(sys::read_regular_file(value.substr(1), kMaxTemplate.count));
         if (!values.emplace(name, std::move(value)).second) return Error("{{" + name + "}} has two values");
     }
     return values;
