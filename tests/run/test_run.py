@@ -71,7 +71,7 @@ def test_the_whole_tree_is_measured(runner):
                         "while True:\n    try: os.wait()\n    except ChildProcessError: break", "--timeout", "60s")
     assert cpu["verdict"] == "ok" and cpu["cpu_time"] >= 0.6, cpu
     killed = runner.python("while True: pass", "--timeout", "700ms")
-    assert killed["verdict"] == "timeout_wall" and killed["cpu_time"] > 0.05, killed
+    assert killed["verdict"] == "timeout_wall" and killed["cpu_time"] > 0.01, killed
     tmpfs = runner.python("open('/tmp/x', 'wb').write(bytes(48 << 20))")
     assert tmpfs["memory_used"] > 48 * MIB and tmpfs["measured_by"] == "cgroup", tmpfs
 
