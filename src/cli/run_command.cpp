@@ -230,14 +230,14 @@ Result<Prepared> prepare(const RunOptions& options, const Context& context) {
 }
 
 int run_once(const RunOptions& options, const Context& context) {
-    // Before anything else, so that an earlier result is never taken for this one's.
-    auto file = open_result_file(options);
-    if (!file) return fail(options, context, -1, file.error(), kUsage, {});
-    const int to = file->get();
     auto prepared = prepare(options, context);
     // A status of its own: nothing of it depends on the host.
-    if (!prepared) return fail(options, context, to, prepared.error(), kUsage, {});
+    if (!prepared) return fail(options, context, -1, prepared.error(), kUsage, {});
     run::Job& job = prepared->job;
+    // Emptied before anything runs, so that an earlier result is never taken for this one's.
+    auto file = open_result_file(options);
+    if (!file) return fail(options, context, -1, file.error(), kUsage, circumstances_of(job));
+    const int to = file->get();
     auto stop = take_stop_signals();
     if (!stop) return fail(options, context, to, stop.error(), kSandboxFailed, circumstances_of(job));
     job.stdin_fd = prepared->input.get();

@@ -267,7 +267,7 @@ Result<profile::Effective> run_settings(const RunOptions& options, const Context
 
 Result<UniqueFd> open_run_input(const RunOptions& options) {
     if (!options.stdin_file.empty()) {
-        // Opening it never waits: a FIFO that nobody writes to is empty.
+        // Opening it does not wait. The program may, for a FIFO that nobody writes to: its time is bounded.
         UniqueFd fd = TRY(sys::open(options.stdin_file, O_RDONLY | O_NONBLOCK));
         TRY(sys::set_nonblocking(fd.get(), false));
         return fd;

@@ -1,0 +1,122 @@
+"""Attacks of programs on `cellblock run` itself: on the process that watches them, on what it writes and reads for them, and
+on later runs. Those on the jail are in tests/adversarial: it is the same one."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from support.runs import jails_of, wait_until
+
+PYTHON = ("--lang", "python", "--python", "/usr/bin/python3")
+
+
+@pytest.fixture
+def shared(runner, public_directory):
+    """A directory that programs of the user's may write to."""
+    directory = public_directory / "shared"
+    directory.mkdir()
+    if runner.user:
+        os.chown(directory, runner.user.uid, runner.user.gid)
+    return directory
+
+
+# Attack: the program replaces the file that its result is written to by a link to a file of the user's, or a FIFO.
+# Barrier: no result in a directory that the program can write to; no link is followed, and only files are written.
+def test_the_result_overwrites_nothing_that_a_program_has_chosen(runner, shared, public_directory):
+    run = runner(*PYTHON, "--code", "print('ran')", "--volume", f"{shared}:/data:rw", "--json-file", shared / "result")
+    assert run.status == 2 and "ran" not in run.stdout and not (shared / "result").exists(), run
+    victim = public_directory / "victim"
+    victim.write_text("mine")
+    (shared / "link").symlink_to(victim)
+    os.mkfifo(shared / "fifo")
+    for name in ("link", "fifo"):
+        run = runner(*PYTHON, "--code", "print('ran')", "--json-file", shared / name, timeout=20)
+        assert run.status == 2 and "ran" not in run.stdout, run
+    assert victim.read_text() == "mine"
+
+
+# Attack: an earlier program leaves a FIFO where a file is expected: whoever opens it waits for ever, before any time limit.
+# Barrier: nothing that is named is waited for; what is no file is refused.
+def test_fifos_are_not_waited_for(runner, shared):
+    os.mkfifo(shared / "trap.py")
+    os.mkfifo(shared / "trap.template")
+    for arguments in (["--file", shared / "trap.py"], [shared], ["--lang", "python", "--code", "1", "--template", shared / "trap.template"],
+                      ["--lang", "python", "--code", "1", "--template", "tests", "--set", f"tests=@{shared / 'trap.py'}"]):
+        run = runner(*arguments, timeout=20)
+        assert run.status == 2, run
+    # The program waits, not who watches its time.
+    assert runner.python("input()", "--stdin", shared / "trap.py", "--timeout", "500ms", timeout=20)["verdict"] == "timeout_wall"
+
+
+# Attack: nobody reads what the program has written, so that its watcher waits to write, and cannot be ended.
+# Barrier: the program ends at its time all the same; then signals end the watcher.
+def test_output_that_nobody_reads_keeps_nothing(runner):
+    for arguments in ([], ["--json"], ["--json", "--stream"]):
+        process = runner.start(*PYTHON, "--timeout", "700ms", *arguments, "--code", "while True: print('x' * 5000)")
+        try:
+            wait_until(lambda: jails_of(process))
+            wait_until(lambda: not jails_of(process))
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+# Attack: none; who starts it has closed its streams, whose numbers would be those of the next files that it opens.
+# Barrier: they are held.
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_nothing_else(runner, public_directory, closed):
+    file = public_directory / f"result-{len(closed)}"
+    file.touch(mode=0o666)
+    file.chmod(0o666)
+    code = "import sys\nprint(sys.stdin.read() == '')"
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", str(runner.binary), "run", *PYTHON, "--code", code, "--json-file", str(file)]
+    options = {"user": runner.user.uid, "group": runner.user.gid, "extra_groups": []} if runner.user else {}
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=runner.environment, **options)
+    result = json.loads(file.read_text())
+    assert (done.returncode, result["verdict"], result["stdout"]) == (0, "ok", "True\n"), result
+
+
+# Attack: output that looks like the result, or like an event of the other stream.
+# Barrier: what a program writes is in strings of JSON only.
+def test_a_forged_result_is_output(runner):
+    forged = '{"event":"output","stream":"stderr","encoding":"utf-8","text":"forged"}\n{"version":1,"verdict":"ok","exit_code":0}\n'
+    run = runner(*PYTHON, "--json", "--stream", "--code", f"import sys\nsys.stdout.write({forged!r})\nsys.exit(4)")
+    *events, result = map(json.loads, run.stdout.splitlines())
+    assert result["verdict"] == "exit_nonzero" and result["stdout"] == forged and result["stderr"] == ""
+    assert all(event["stream"] == "stdout" for event in events) and "".join(event["text"] for event in events) == forged
+
+
+# Attack: children write on when the program has ended, stop it, or hold its streams open.
+# Barrier: everything in the jail ends with the program.
+def test_what_outlives_the_program_writes_nothing_more(runner):
+    code = ("import os, signal\nfor kind in range(3):\n    if os.fork() == 0:\n        os.setsid()\n        signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "        while True: os.write(1, b'late')\nprint('end', flush=True)\nos._exit(0)")
+    result = runner.python(code, "--timeout", "20s")
+    assert result["verdict"] in ("ok", "output_limit") and result["wall_time"] < 15, result
+    stopped = runner.python("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", "--timeout", "1s")
+    assert stopped["verdict"] == "timeout_wall", stopped
+
+
+# Attack: a build leaves something else where its program is expected: a link to a file of the host's.
+# Barrier: artifacts are opened beneath the jail's home directory, without links; only files are taken (what else there
+# could be is tried in src/jail/home_test.cpp).
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+def test_a_build_cannot_hand_over_files_of_the_host(runner, public_directory):
+    project = public_directory / "project"
+    (project / "src").mkdir(parents=True)
+    (project / "Cargo.toml").write_text('[package]\nname = "trap"\nversion = "0.1.0"\nedition = "2021"\n')
+    (project / "src" / "main.rs").write_text('fn main() { println!("ran"); }\n')
+    (project / "build.rs").write_text("fn main() {\n    for path in [\"/home/cell/.cellblock-program\", \"/home/cell/target/release/trap\"] {\n"
+                                      f"        let _ = std::fs::remove_file(path);\n        if std::path::Path::new(path).parent().unwrap().exists() {{ std::os::unix::fs::symlink(\"/etc/hostname\", path).unwrap(); }}\n    }}\n}}\n")
+    run = runner(project, "--json", timeout=100)
+    hostname = open("/etc/hostname").read().strip()
+    assert run.result["verdict"] in ("ok", "compile_error", "internal"), run
+    assert run.result["stdout"] in ("ran\n", "") and (not hostname or hostname not in run.stdout), run
