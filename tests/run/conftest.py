@@ -20,7 +20,7 @@ def _cgroups():
 def runner(request, installation, tmp_path_factory):
     if request.param == "root":
         if os.geteuid() != 0:
-            pytest.skip("only root can be root")
+            pytest.skip("needs root")
         yield Runner(installation.binary, tmp_path_factory.mktemp("run"))
         return
     user = ordinary_user() if os.geteuid() == 0 else None

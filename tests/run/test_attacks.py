@@ -3,7 +3,6 @@ on later runs. Those on the jail are in tests/adversarial: it is the same one.""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -108,7 +107,6 @@ def test_what_outlives_the_program_writes_nothing_more(runner):
 # Attack: a build leaves something else where its program is expected: a link to a file of the host's.
 # Barrier: artifacts are opened beneath the jail's home directory, without links; only files are taken (what else there
 # could be is tried in src/jail/home_test.cpp).
-@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
 def test_a_build_cannot_hand_over_files_of_the_host(runner, public_directory):
     project = public_directory / "project"
     (project / "src").mkdir(parents=True)
