@@ -318,11 +318,13 @@ std::optional<Hash> Outputs::body_of(const std::vector<protocol::JsonMember>& me
     };
     for (const auto& [mime, value] : sorted) {
         const std::string name = to_hex(hash_of(mime));
-        if (is_json_type(mime))
-            add_json(name, value);
-        else if (const auto figure = protocol::as_plain_string(value))
+        const bool is_json = is_json_type(mime);
+        // Figures are large: they are looked at where they are.
+        const auto figure = is_json ? std::nullopt : protocol::as_plain_string(value);
+        const auto text = is_json || figure ? std::nullopt : text_of(value);
+        if (figure)
             lines += name + " text " + to_hex(hash_of(*figure)) + "\n";
-        else if (const auto text = text_of(value))
+        else if (text)
             lines += name + " text " + to_hex(hash_of(*text)) + "\n";
         else
             add_json(name, value);
