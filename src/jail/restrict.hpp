@@ -27,7 +27,7 @@ struct RestrictPlan {
     Backend backend = Backend::native;  ///< who has made namespaces and view
     Level level = Level::full;
     std::vector<policy::ResourceLimit> limits;
-    bool landlock = true;           ///< false: the host has none, and the plan does without
+    bool landlock = true;  ///< false: the host has none, and the plan does without
     /// Directories of the plan that take writes, by their names inside.
     std::vector<policy::WritablePath> writable_paths;
     dev_t host_root_device = 0;
