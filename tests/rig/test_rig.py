@@ -18,7 +18,7 @@ INSIDE = "/host/cellblock/tests/rig/inside"
 # On a file system as people have it, which /tmp here is not: root's jails need idmapped mounts, and overlays have none.
 # A directory for each user: the tests' temporary files must not be another's.
 MAKE = "mkdir -p -m 777 /host/tmp/tester /host/tmp/root"
-IN_PLACE = "export TMPDIR=/host/tmp/$(id -un) && cd /host/cellblock/tests"
+IN_PLACE = "export TMPDIR=/host/tmp/$(id -un) HOME=${HOME:-/root} && cd /host/cellblock/tests"
 JAIL = f"{IN_PLACE} && /host/cellblock/build/dev/bin/jail_test --gtest_brief=1"
 
 
