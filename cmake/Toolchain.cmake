@@ -41,7 +41,8 @@ if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
     # The sanitizers check more, and do not see through the fortified functions.
     add_compile_definitions(_FORTIFY_SOURCE=2)
   endif()
-  add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+  # pack-relative-relocs: a tenth of what has to be read and applied at every start (glibc from 2.36).
+  add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,pack-relative-relocs)
   include(CheckPIESupported)
   check_pie_supported()
 endif()
