@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -155,6 +156,16 @@ Result<void> write_all(int fd, std::string_view bytes) {
         bytes.remove_prefix(static_cast<size_t>(n));
     }
     return {};
+}
+
+Result<UniqueFd> in_memory(std::string_view contents) {
+    UniqueFd fd =
+        TRY(own(::memfd_create("cellblock", MFD_CLOEXEC | MFD_ALLOW_SEALING), "create a file in memory"));
+    TRY(write_all(fd.get(), contents));
+    if (::lseek(fd.get(), 0, SEEK_SET) != 0 ||
+        ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+        return errno_error("seal a file in memory");
+    return fd;
 }
 
 Result<uint64_t> start_time_of(pid_t pid) {

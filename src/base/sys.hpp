@@ -43,14 +43,17 @@ Result<UniqueFd> duplicate(int fd);
 
 /// Reads a whole (small) file. Error when it is larger than `max_size` bytes.
 Result<std::string> read_file(const std::string& path, size_t max_size);
+Result<std::string> read_file_at(int dir_fd, const std::string& path, size_t max_size);
 /// The same for what somebody has named: a FIFO or a device, which might never end, is an error.
 Result<std::string> read_regular_file(const std::string& path, size_t max_size);
-Result<std::string> read_file_at(int dir_fd, const std::string& path, size_t max_size);
 /// One write(2) of the whole text to an existing file, as kernel files (cgroup, /proc) want it.
 Result<void> write_file(const std::string& path, std::string_view text);
 Result<void> write_file_at(int dir_fd, const std::string& path, std::string_view text);
 /// Writes all bytes to a blocking descriptor.
 Result<void> write_all(int fd, std::string_view bytes);
+/// A file in memory with these contents, at its beginning; sealed, so that nobody changes it
+/// (memfd_create(2)).
+Result<UniqueFd> in_memory(std::string_view contents);
 
 /// When a process or thread began, in clock ticks since the system's start: with its pid a name that is never
 /// used again.

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -44,21 +43,6 @@ Result<UniqueFd> open_jail_init() {
     auto program = sys::open(TRY(installation_root()) + "/libexec/cellblock/jail-init", O_RDONLY);
     if (!program) return std::move(program).error().with_remedy("Install Cellblock again.");
     return program;
-}
-
-Result<UniqueFd> in_memory(std::string_view contents) {
-    UniqueFd fd(::memfd_create("cellblock", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (!fd.valid()) return errno_error("create a file in memory");
-    for (size_t at = 0; at < contents.size();) {
-        const ssize_t n = ::write(fd.get(), contents.data() + at, contents.size() - at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return errno_error("write a file in memory");
-        at += static_cast<size_t>(n);
-    }
-    if (::lseek(fd.get(), 0, SEEK_SET) != 0 ||
-        ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
-        return errno_error("seal a file in memory");
-    return fd;
 }
 
 /// All that the cloned process needs; complete before the clone, as ChildPlan.
@@ -271,10 +255,10 @@ Result<std::unique_ptr<Maker>> make_bwrap(const Plan& plan, const RestrictPlan& 
     given.fault = restrict.fault;
     const BwrapArguments arguments = TRY(bwrap_arguments(plan, identity, launch.view));
     std::vector<UniqueFd> descriptors;
-    descriptors.push_back(TRY(in_memory({reinterpret_cast<const char*>(&given), sizeof given})));
+    descriptors.push_back(TRY(sys::in_memory({reinterpret_cast<const char*>(&given), sizeof given})));
     descriptors.push_back(TRY(open_jail_init()));
-    descriptors.push_back(TRY(in_memory(joined(arguments.options))));
-    for (const std::string& text : arguments.texts) descriptors.push_back(TRY(in_memory(text)));
+    descriptors.push_back(TRY(sys::in_memory(joined(arguments.options))));
+    for (const std::string& text : arguments.texts) descriptors.push_back(TRY(sys::in_memory(text)));
     CHECK(bwrap_fd::kHandOver + descriptors.size() < static_cast<size_t>(kParking));
     auto said = TRY(sys::pipe());
     return std::unique_ptr<Maker>(new BwrapMaker(std::move(launch), std::move(descriptors), std::move(said)));

@@ -43,11 +43,11 @@ class Watch {
         : jail_(jail), execution_(execution), bounds_(execution.bounds) {}
 
     Result<Ending> run() {
-        const bool peak_is_own = jail_.restart_memory_peak();
+        jail_.restart_memory_peak();
         before_ = TRY(jail_.counters());
         TRY(spawn());
         while (!ended_) TRY(step());
-        return finish(peak_is_own);
+        return finish();
     }
 
   private:
@@ -256,7 +256,7 @@ class Watch {
         take_events();
     }
 
-    Result<Ending> finish(bool peak_is_own) {
+    Result<Ending> finish() {
         if (!is_lost_) {
             // What the program left behind. Not an error: the loss of the jail would be an event.
             [[maybe_unused]] const auto killed = jail_.kill_all();
@@ -275,7 +275,6 @@ class Watch {
         usage.io_read = since(before_.io_read, after.io_read);
         usage.io_written = since(before_.io_written, after.io_written);
         usage.memory_peak = after.memory_peak;
-        usage.memory_peak_is_own = peak_is_own;
         if (jail_.level() != jail::Level::full) {
             // Who has ended is in no sample of processes.
             usage.cpu_us = -1;

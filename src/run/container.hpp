@@ -57,8 +57,7 @@ enum class Stop {
 struct Usage {
     std::chrono::microseconds wall{0};
     int64_t cpu_us = -1;
-    int64_t memory_peak = -1;
-    bool memory_peak_is_own = false;  ///< else the highest since the container was made
+    int64_t memory_peak = -1;  ///< where the host cannot restart it: the highest since the container was made
     int64_t io_read = -1;
     int64_t io_written = -1;
     int64_t processes_peak = -1;

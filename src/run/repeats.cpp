@@ -1,7 +1,6 @@
 // Keys and the kept form of results.
 #include "run/repeats.hpp"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,15 +29,6 @@ Result<std::string> read_input(int fd) {
                 .with_remedy("Run it without --cache.");
     }
     return input;
-}
-
-/// For a program to read, from its beginning.
-Result<UniqueFd> in_memory(std::string_view bytes) {
-    UniqueFd fd(::memfd_create("cellblock-input", MFD_CLOEXEC));
-    if (!fd.valid()) return errno_error("create a file in memory");
-    TRY(sys::write_all(fd.get(), bytes));
-    if (::lseek(fd.get(), 0, SEEK_SET) != 0) return errno_error("go to the beginning of a file in memory");
-    return fd;
 }
 
 std::string numbers_of(const Job& job) {
@@ -153,7 +143,7 @@ Result<Outcome> run_or_repeat(const Job& job, const Store& store, const Collecto
     Job with_input = job;
     UniqueFd memory;
     if (job.stdin_fd >= 0) {
-        memory = TRY(in_memory(input));
+        memory = TRY(sys::in_memory(input));
         with_input.stdin_fd = memory.get();
     }
     Outcome outcome = TRY(run_program(with_input, store, sink, progress));
