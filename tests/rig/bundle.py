@@ -16,7 +16,7 @@ MARK = 'import os; os.close(os.open("/tmp/executed-%d" % os.getuid(), os.O_CREAT
 
 
 def make_bundle(directory):
-    """The layout of a checkout after ./test, below `directory`/cellblock."""
+    """The layout of a checkout after ./test, below `directory`/cellblock, and temporary directories below `directory`/tmp."""
     checkout = directory / "cellblock"
     release = ROOT / "build" / "release"
     (checkout / "build" / "release" / "bin").mkdir(parents=True)
@@ -29,8 +29,14 @@ def make_bundle(directory):
     shutil.copytree(dev / "libexec", checkout / "build" / "dev" / "libexec")
     shutil.copytree(ROOT / "tests", checkout / "tests",
                     ignore=shutil.ignore_patterns("__pycache__", "corpus", "node", ".pytest_cache", "differential"))
+    # What Python compiles of the tests is kept for the next stage, whoever runs it.
+    for path in (checkout / "tests", *(checkout / "tests").rglob("*")):
+        if path.is_dir():
+            path.chmod(0o777)
+    for user in ("tester", "root"):
+        (directory / "tmp" / user).mkdir(parents=True)
+        (directory / "tmp" / user).chmod(0o777)  # A container's user takes the directory of who made the container.
     make_environment(checkout / ".venv")
-    return checkout
 
 
 def make_environment(directory):
@@ -44,8 +50,10 @@ def make_environment(directory):
     for distribution in _closure():
         for file in distribution.files or ():
             source = Path(distribution.locate_file(file))
-            if file.parts[0] == ".." or "__pycache__" in file.parts or not source.is_file():
+            if file.parts[0] == ".." or not source.is_file():
                 continue
+            # With what pip compiled, and the times by which Python knows what it was compiled from: nobody in the rig
+            # may write there, and each kernel would compile it again, emulated.
             target = packages / file
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)

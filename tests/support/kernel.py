@@ -20,9 +20,10 @@ from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
 from support import host, messages
+from support.patience import SLOW_HOST
 
-START_TIMEOUT = 60
-EXIT_TIMEOUT = 15
+START_TIMEOUT = 60 * SLOW_HOST
+EXIT_TIMEOUT = 15 * SLOW_HOST
 
 CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
 GIVEN_PORTS = set()

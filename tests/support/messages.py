@@ -3,7 +3,9 @@
 import time
 from queue import Empty
 
-DEFAULT_TIMEOUT = 60
+from support.patience import SLOW_HOST
+
+DEFAULT_TIMEOUT = 60 * SLOW_HOST
 
 
 class Cell:

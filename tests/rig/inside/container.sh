@@ -5,12 +5,16 @@
 set -eu
 if [ "${CONTAINER:-}" != made ]; then
     export CONTAINER=made
-    exec unshare --mount --propagation private --pid --fork --ipc --uts --cgroup "$0" "$@"
+    # Its cgroup has every controller, as Docker's.
+    exec systemd-run --scope --quiet -p Delegate=yes \
+        unshare --mount --propagation private --pid --fork --ipc --uts --cgroup "$0" "$@"
 fi
 view=$1 user=$2
 shift 2
+mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs /run  # without the bus of the host's systemd
 mount -t proc -o nosuid,nodev,noexec proc /proc
 mount -o remount,bind,ro /sys
+umount /sys/fs/cgroup  # Linux does not mount one file system twice at the same place.
 mount -t cgroup2 -o ro,nosuid,nodev,noexec cgroup2 /sys/fs/cgroup
 if [ "$view" = masked ]; then
     for path in acpi asound interrupts kcore keys latency_stats scsi timer_list timer_stats sched_debug; do

@@ -6,10 +6,10 @@ What a stage prints goes to /host/out/NAME.log, its exit status to NAME.status, 
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 OUT = Path("/host/out")
-TESTER = 1000
 # A scope of systemd's user manager that may divide its cgroup: what a login shell's children have.
 AS_TESTER = ["runuser", "-u", "tester", "--", "env", "HOME=/home/tester", "XDG_RUNTIME_DIR=/run/user/1000",
              "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus",
@@ -36,10 +36,10 @@ def run(stage):
 
 def main():
     OUT.mkdir(exist_ok=True)
-    os.chown(OUT, TESTER, TESTER)
     for stage in json.loads(Path("/host/rig/stages.json").read_text()):
-        print(f"rig: {stage['name']}", flush=True)
+        began = time.monotonic()
         status = run(stage)
+        print(f"rig: {stage['name']}: {status} after {time.monotonic() - began:.0f} s", flush=True)
         (OUT / f"{stage['name']}.status").write_text(f"{status}\n")
         os.sync()
         if not isinstance(status, int):
