@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,20 @@ namespace {
 
 constexpr std::chrono::seconds kScopeTimeout{5};
 constexpr size_t kMaxText = 64 * 1024;
+// Of the PID namespace that Linux starts with (PROC_PID_INIT_INO of linux/proc_ns.h).
+constexpr ino_t kFirstPidNamespace = 0xEFFFFFFC;
+
+/// We name ourselves by our number. A systemd that counts in another PID namespace, whose bus a container was
+/// shown, would move whoever has that number there.
+Result<void> require_systemds_numbers() {
+    struct stat info {};
+    if (::stat("/proc/self/ns/pid", &info) != 0) return errno_error("look at our PID namespace");
+    if (info.st_ino == kFirstPidNamespace) return {};
+    // In a container of a whole system it is that system's systemd that answers.
+    const auto first = sys::read_file("/proc/1/comm", kMaxText);
+    if (first && *first == "systemd\n") return {};
+    return Error("in this container processes have other numbers than systemd knows");
+}
 
 std::vector<std::string> request(const std::string& busctl, const std::string& unit) {
     std::vector<std::string> words = {busctl, "--timeout=" + std::to_string(kScopeTimeout.count())};
@@ -90,6 +105,8 @@ Result<void> run_command(const std::vector<std::string>& words) {
 }  // namespace
 
 Result<void> enter_own_scope(const std::string& name) {
+    if (auto known = require_systemds_numbers(); !known)
+        return std::move(known).error().context("ask systemd for a cgroup of its own");
     const std::string unit = name + ".scope";
     const std::string busctl = TRY(find_system_program("busctl"));
     if (auto asked = run_command(request(busctl, unit)); !asked)

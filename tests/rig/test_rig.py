@@ -59,6 +59,7 @@ BOOTS = {
         Stage("container-masked-user", "root", contained("masked", "tester", "TestMaskedProc")),
         Stage("container-shown-root", "root", contained("shown", "root", "TestContainersRoot")),
         Stage("container-shown-user", "root", contained("shown", "tester", "TestShownProc")),
+        Stage("container-with-bus", "root", contained("with-bus", "root", "TestForeignBus")),
         Stage("containers-filter", "tester", confined("container")),
         Stage("no-privileges", "tester", confined("privileges")),
         Stage("watched", "tester", confined("watched")),

@@ -257,6 +257,13 @@ class TestShownProc:
         weaker_level_works(start)
 
 
+class TestForeignBus:
+    """A container that is shown the bus of the host's systemd, which knows other processes by the numbers in here."""
+
+    def test_systemd_is_not_asked_to_move_a_process(self, diagnosis):
+        assert "other numbers than systemd knows" in diagnosis.probes["cgroups"]["finding"]
+
+
 class TestContainersFilter:
     """A container's filter of system calls."""
 

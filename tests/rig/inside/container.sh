@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs a command as Docker would: processes, mounts and cgroups of its own, no capability over the host, and /proc either
-# `masked`, as it is by default, or `shown` (--security-opt systempaths=unconfined).
-# Usage, as root: container.sh masked|shown USER COMMAND...
+# `masked`, as it is by default, or `shown` (--security-opt systempaths=unconfined). `with-bus` is shown, too, and the bus of
+# the host's systemd with it.
+# Usage, as root: container.sh masked|shown|with-bus USER COMMAND...
 set -eu
 if [ "${CONTAINER:-}" != made ]; then
     export CONTAINER=made
@@ -11,7 +12,7 @@ if [ "${CONTAINER:-}" != made ]; then
 fi
 view=$1 user=$2
 shift 2
-mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs /run  # without the bus of the host's systemd
+[ "$view" = with-bus ] || mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs /run
 mount -t proc -o nosuid,nodev,noexec proc /proc
 mount -o remount,bind,ro /sys
 umount /sys/fs/cgroup  # Linux does not mount one file system twice at the same place.
