@@ -129,10 +129,12 @@ def tell(suite, report, seconds, log):
 
 def main(argv):
     options = parse(argv)
-    chosen = [by_name(name) for name in options.suites] or [suite for suite in SUITES if not suite.only_named]
+    chosen = [by_name(name) for name in options.suites] or [suite for suite in SUITES
+                                                               if suite.unasked or not suite.only_named]
     if options.list:
         for suite in SUITES:
-            print(f"{suite.name:<14}{suite.about}" + (f" (only when named: {suite.only_named})" if suite.only_named else ""))
+            when = f" ({'all of it ' if suite.unasked else ''}only when named: {suite.only_named})" if suite.only_named else ""
+            print(f"{suite.name:<14}{suite.about}{when}")
         return 0
     if options.needs:
         wanted = {need for suite in chosen for need in suite.needs}
@@ -140,7 +142,7 @@ def main(argv):
         return 0
 
     print("Testing", flush=True)
-    reports = [run_suite(suite, options.extra) for suite in chosen]
+    reports = [run_suite(suite, [*(() if options.suites else suite.unasked), *options.extra]) for suite in chosen]
     failed = [name for report in reports for name in report.failed]
     skipped = Counter(reason for report in reports for _, reason in report.skipped)
     if skipped:
@@ -157,8 +159,8 @@ def main(argv):
         for name in failed:
             print(f"  {name}")
     if not options.suites:
-        print("\n" + "\n".join(f"Not run, because only when named: {suite.name} ({suite.only_named})"
-                               for suite in SUITES if suite.only_named))
+        print("\n" + "\n".join(f"Not run, because only when named: {'most of ' if suite.unasked else ''}{suite.name} "
+                               f"({suite.only_named})" for suite in SUITES if suite.only_named))
     print(f"\n{sum(r.passed for r in reports)} passed, {len(failed)} failed, {sum(skipped.values())} skipped"
           + (f" ({len(unstable)} of the passed unstable)" if unstable else ""))
     return 1 if failed else 0

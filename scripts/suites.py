@@ -19,6 +19,8 @@ class Suite:
     repeats: bool = False
     # Why it runs only when it is named; empty for what runs always.
     only_named: str = ""
+    # Arguments of pytest's that choose a part which runs all the same.
+    unasked: tuple = ()
 
 
 def pytest_suite(name, about, *needs, path=None, **options):
@@ -40,7 +42,7 @@ SUITES = (
     pytest_suite("soak", "restarts, lost interpreters and hit limits by the hundred, and what is left of them", "release",
                  "kernelspec", only_named="it takes some ten minutes"),
     pytest_suite("rig", "hosts that this one is not: systemd, cgroup version 2, and with something missing (QEMU)",
-                 "rig", "dev", "release", only_named="up to ten minutes of emulation"),
+                 "rig", "dev", "release", only_named="more than half an hour of emulation", unasked=("-m", "unasked")),
     Suite("fuzz", "libFuzzer on every parser of foreign bytes; FUZZ_SECONDS=N searches anew for so long",
           ("packages", "fuzz"),
           ("ctest", "--test-dir", "build/fuzz", "-R", r"^fuzz\.", "-j2", "--output-on-failure", "--output-junit",
