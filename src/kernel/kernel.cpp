@@ -213,7 +213,8 @@ void Kernel::worker_lost_while_idle() {
 
 // ---- answers, in the executors' threads
 
-session::Reply Kernel::answer(Channel, const RequestPtr& request) {
+session::Reply Kernel::answer(Channel channel, const RequestPtr& request) {
+    if (channel == Channel::control) session_->note_control(*request);
     switch (route_of(request->msg_type).answerer) {
         case Answerer::worker:
             return run(request);

@@ -135,6 +135,7 @@ void Session::send_request(uint64_t id) {
         pending.sent = true;
         pending.sent_at = std::chrono::steady_clock::now();
         served_ = true;
+        tell_newest_control(lane, *request);
         if (lane == Lane::shell) running_ = id;
         if (pending.in_a_shell() && request->msg_type == "execute_request") {
             output_parent_ = id;
@@ -336,6 +337,21 @@ void Session::set_subshells(std::vector<std::string> ids) {
     const std::lock_guard lock(mutex_);
     subshells_ = std::move(ids);
     if (state_ == WorkerState::ready) send_subshells();
+}
+
+void Session::note_control(const protocol::Request& request) {
+    const std::lock_guard lock(mutex_);
+    newest_control_ = request.header;
+    control_is_told_ = false;
+}
+
+// Caller holds mutex_. Not as soon as it comes: a worker that does not read would make us keep them all.
+void Session::tell_newest_control(Lane lane, const protocol::Request& next) {
+    if (lane == Lane::control)
+        newest_control_ = next.header;
+    else if (!control_is_told_)
+        worker_->send(R"({"type": "control"})", {newest_control_});
+    control_is_told_ = true;
 }
 
 // Caller holds mutex_, so that no request overtakes the list that it relies on.

@@ -5,8 +5,8 @@
 // subshell.
 //
 // Threads: run_cell() and recover_if_lost() belong to executors' threads and block, each shell has its own;
-// forward(), run_beside(), interrupt(), answer_input(), set_subshells() and abandon() may come from any
-// thread; frames are handled in the loop's thread, where the Host is called too.
+// forward(), run_beside(), interrupt(), answer_input(), set_subshells(), note_control() and abandon() may
+// come from any thread; frames are handled in the loop's thread, where the Host is called too.
 #pragma once
 
 #include <array>
@@ -112,6 +112,9 @@ class Session final : private WorkerListener {
     /// The subshells that there are from now on. Every worker, also one that replaces a lost one, has a
     /// thread for each.
     void set_subshells(std::vector<std::string> ids);
+    /// A control request that is answered outside of the jail. The worker is told its header, for libraries
+    /// that ask for the newest one, with the next request that it gets.
+    void note_control(const protocol::Request& request);
 
     /// KeyboardInterrupt in the main shell's cell, or, when that shell is idle, in the cells of subshells;
     /// nothing happens when none runs. Whoever does not listen is told of in the notebook, and stopped when
@@ -259,6 +262,7 @@ class Session final : private WorkerListener {
     void send_beside(uint64_t id);
     static Reply lost_reply();
     void send_subshells();
+    void tell_newest_control(Lane lane, const protocol::Request& next);
     size_t count_beside_cells() const;
 
     // The life of jail and worker.
@@ -379,6 +383,8 @@ class Session final : private WorkerListener {
     std::array<Parent, kMaxParents> parents_;
     Output late_output_;  // of all requests that have ended, since the newest cell began
     std::vector<std::string> subshells_;
+    std::string newest_control_;  // the header of the newest control request; decode() bounds its size
+    bool control_is_told_ = true;
     Loss loss_;  // what is known of the worker's end
     bool link_ended_ = false;
     std::string idle_loss_;  // sentence about a worker that died between cells, until a cell has shown it

@@ -51,6 +51,7 @@ std::string Session::on_hello(protocol::UpFrame& frame) {
     debugged_ = false;  // That was another worker.
     state_ = WorkerState::ready;
     if (!subshells_.empty()) send_subshells();
+    control_is_told_ = newest_control_.empty();
     changed_.notify_all();
     return "";
 }

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "base/sys.hpp"
@@ -47,7 +48,8 @@ class Script {
               {"{}", content});
     }
     void print(std::string_view text) { (void)!::write(out_.get(), text.data(), text.size()); }
-    // The id of the next request or input_reply; "" when the kernel's end is closed. The body is skipped.
+    // The id of the next request or input_reply; "" when the kernel's end is closed. The body is kept, not
+    // read.
     std::string next_request() {
         std::string prefix = exactly(8);
         if (prefix.empty()) return "";
@@ -63,7 +65,7 @@ class Script {
             body += size;
         }
         last_header = exactly(header_size);
-        exactly(body);
+        last_body = exactly(body);
         const auto members = protocol::scan_object(last_header);
         return std::string(protocol::find_member(*members, "id").value_or("0"));
     }
@@ -91,6 +93,7 @@ class Script {
     }
 
     std::string last_header;
+    std::string last_body;
 
   private:
     std::string exactly(size_t size) {
@@ -807,6 +810,72 @@ TEST_F(SessionTest, CommMessagesGoBesideACellOnlyWhileItAwaits) {
     EXPECT_TRUE(beside);
     cell.join();
     EXPECT_FALSE(session_->run_beside(comm));
+}
+
+// ---- control requests that are answered outside of the jail
+
+protocol::Request control_request(const std::string& msg_id) {
+    protocol::Request request;
+    request.header = R"({"msg_id": ")" + msg_id + R"("})";
+    request.content = R"({"nobody's": "business"})";
+    return request;
+}
+
+TEST_F(SessionTest, TheNewestControlRequestIsToldOnceWithTheNextCell) {
+    start({[](Script& s) {
+        s.hello();
+        s.next_request();
+        EXPECT_EQ(s.last_header, R"({"type": "control"})");
+        EXPECT_EQ(s.last_body, R"({"msg_id": "newer"})");
+        for (const char* id : {"1", "2"}) {
+            EXPECT_EQ(s.next_request(), id);
+            s.reply(id);
+        }
+        s.next_request();
+        return jail::Exit{};
+    }});
+    ASSERT_TRUE(session_->wait_ready().ok());
+    session_->note_control(control_request("older"));
+    session_->note_control(control_request("newer"));
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+TEST_F(SessionTest, AControlRequestOfTheWorkersOwnIsNewerThanOneThatWasAnsweredBefore) {
+    start({[](Script& s) {
+        s.hello();
+        const std::string own = s.next_request();
+        EXPECT_NE(s.last_header.find(R"("channel": "control")"), std::string::npos) << s.last_header;
+        s.reply(own);
+        return honest_after_hello(s);
+    }});
+    ASSERT_TRUE(session_->wait_ready().ok());
+    session_->note_control(control_request("older"));
+    std::promise<void> replied;
+    auto own = std::make_shared<protocol::Request>(control_request("own"));
+    own->msg_type = "debug_request";
+    session_->forward(own, [&](const Reply&) { replied.set_value(); });
+    replied.get_future().wait();
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
+}
+
+TEST_F(SessionTest, ANewWorkerIsToldOfTheNewestControlRequestAgain) {
+    start({[](Script& s) {
+               s.hello();
+               s.next_request();
+               s.next_request();
+               return jail::Exit{3, 0};
+           },
+           [](Script& s) {
+               s.hello();
+               s.next_request();
+               EXPECT_EQ(s.last_body, R"({"msg_id": "only"})");
+               return honest_after_hello(s);
+           }});
+    ASSERT_TRUE(session_->wait_ready().ok());
+    session_->note_control(control_request("only"));
+    EXPECT_EQ(run().verdict, jail::Verdict::worker_exited);
+    EXPECT_EQ(run().verdict, jail::Verdict::ok);
 }
 
 // ---- interrupts

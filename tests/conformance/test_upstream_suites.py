@@ -33,8 +33,6 @@ SURVIVES = "the Python process ends, not the kernel: the cell gets an error that
            "and not DeadKernelError), and the next one runs"
 NOT_LIVE = "cells wait for files that others write meanwhile; what kernels write beside notebooks is carried over when a cell ends, " \
            "and others see it from their next cell on"
-OUTSIDE = "get_parent('control') is to be a kernel_info_request, which the kernel process answers outside of the jail, so that it " \
-          "is answered while a cell runs; nothing of it goes into the jail"
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,6 @@ FILES = (
     File("ipykernel", "test_kernel.py", 30, skipped=5, writes=True, differ={
         "test_print_to_correct_cell_from_thread[thread-local]": OWN_CELL,
         "test_print_to_correct_cell_from_thread[none]": OWN_CELL,
-        "test_parent_header_and_ident": OUTSIDE,
     }),
     File("ipykernel", "test_subshells.py", 23),
     File("ipykernel", "test_async.py", 2, skipped=1),

@@ -74,6 +74,7 @@ class Dispatcher:
 
     def on_control(self, request):
         """From the link's thread: answered by a thread of its own, while the main thread runs a cell."""
+        requests.note_control(request)
         if self._control is None:
             try:
                 self._control = ControlThread(self._answer_control)

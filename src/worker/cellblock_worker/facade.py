@@ -128,6 +128,9 @@ class Kernel(SingletonConfigurable):
         return comm.get_comm_manager()
 
     def get_parent(self, channel=None):
+        if channel == "control":
+            newest = requests.newest_control()
+            return newest.message if newest else {}
         return requests.current().message
 
     def set_parent(self, ident, parent, channel="shell"):
@@ -139,9 +142,7 @@ class Kernel(SingletonConfigurable):
 
     @property
     def _parent_ident(self):
-        # The routing ids of requests stay outside; clients of jupyter_client use the session's.
-        ident = [str(requests.current().header.get("session", "")).encode()]
-        return {"shell": ident, "control": ident}
+        return {channel: _ident(self.get_parent(channel)) for channel in ("shell", "control")}
 
     @property
     def _allow_stdin(self):
@@ -167,6 +168,11 @@ class Kernel(SingletonConfigurable):
     @property
     def main_thread(self):
         return threading.main_thread()
+
+
+def _ident(message):
+    # The routing ids of requests stay outside; clients of jupyter_client use the session's.
+    return [str(message["header"].get("session", "")).encode()] if message else b""
 
 
 class IPythonKernel(Kernel):

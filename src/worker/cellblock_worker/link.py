@@ -137,6 +137,8 @@ class Link:
                 asked = self._input
                 if asked and asked[0] == header["id"]:
                     asked[1].put(parts[0])
+            elif kind == "control":
+                requests.note_control(requests.Request(0, "control", parts=(parts[0], json_text.EMPTY, json_text.EMPTY)))
             elif kind == "subshells":
                 self.on_subshells(header["ids"])
             elif kind == "interrupt":

@@ -31,12 +31,13 @@ class Request:
     @property
     def message(self):
         """The request as Jupyter's session hands it to kernels, what `get_parent()` returns."""
+        parts = self._parts  # In this order: another thread may read the same request, and lets go of the parts last.
         if self._message is None:
-            header, metadata, content = (json.loads(bytes(part)) for part in self._parts[:3]) if self._parts else ({}, {}, {})
-            buffers = [memoryview(part) for part in self._parts[3:]]
-            self._parts = ()
+            header, metadata, content = (json.loads(bytes(part)) for part in parts[:3]) if parts else ({}, {}, {})
             self._message = {"header": _with_date(header), "msg_id": header.get("msg_id"), "msg_type": header.get("msg_type"),
-                             "parent_header": {}, "metadata": metadata, "content": content, "buffers": buffers}
+                             "parent_header": {}, "metadata": metadata, "content": content,
+                             "buffers": [memoryview(part) for part in parts[3:]]}
+            self._parts = ()
         return self._message
 
     @property
@@ -71,6 +72,7 @@ NONE.answered = True
 _current = contextvars.ContextVar("cellblock_request")
 get_current = _current.get  # get_current(None) is the fast way of streams, which ask `newest()` later.
 _newest = NONE
+_newest_control = None  # Also one that the kernel process has answered, of which we are told the header
 _by_message_id = OrderedDict()  # message id → (request id, weak reference): comm messages may hold much
 
 
@@ -80,6 +82,15 @@ def newest():
 
 def current():
     return _current.get(None) or _newest
+
+
+def newest_control():
+    return _newest_control
+
+
+def note_control(request):
+    global _newest_control
+    _newest_control = request
 
 
 def enter(request, runs_user_code):

@@ -138,6 +138,22 @@ def test_kernel_facade(worker):
     assert cell.of("display_data")[0]["data"] == {"text/plain": "sent"} and "too" in cell.stdout
 
 
+def test_the_newest_control_request(worker):
+    question = "k = get_ipython().kernel; p = k.get_parent('control'); p and p['header']['msg_id'], k._parent_ident['control']"
+    assert value(worker.run(question)) == "({}, b'')"
+    worker.send({"type": "control"}, {"msg_id": "elsewhere", "session": "other", "msg_type": "kernel_info_request",
+                                      "date": "2026-01-02T03:04:05Z"})
+    assert value(worker.run(question)) == "('elsewhere', [b'other'])"
+    # A whole message, of which only the header is known; what is sent in its name has no parent here.
+    assert value(worker.run("sorted(p) == sorted(k.get_parent()), p['msg_type'], p['content'], type(p['header']['date']).__name__")
+                 ) == "(True, 'kernel_info_request', {}, 'datetime')"
+    cell = worker.run("k.session.send(k.iopub_socket, 'display_data', {'data': {}, 'metadata': {}}, parent=p)")
+    assert not cell.of("display_data") and [f.parent for f in worker.received if f.msg_type == "display_data"] == [0]
+    worker.ask("history_request", {"hist_access_type": "tail", "n": 0}, channel="control")
+    assert value(worker.run("k.get_parent('control')['msg_type'], k.get_parent('shell')['msg_type'], k.get_parent()['msg_type']")
+                 ) == "('history_request', 'execute_request', 'execute_request')"
+
+
 def test_many_displays_arrive_in_order(worker):
     cell = worker.run("for i in range(5000): display(i)", timeout=60)
     assert [int(c["data"]["text/plain"]) for c in cell.of("display_data")] == list(range(5000))
