@@ -115,16 +115,14 @@ void remove_empty(const std::string& path) {
 
 }  // namespace
 
-Result<std::string> state_directory(const std::function<std::string(const std::string&)>& variable) {
-    std::string base = variable("XDG_STATE_HOME");
-    if (base.empty() || base.front() != '/') {
-        base = variable("HOME");
-        if (base.empty() || base.front() != '/')
-            return Error("find the directory for changed files: neither XDG_STATE_HOME nor HOME is set")
-                .with_remedy("Set HOME.");
-        base += "/.local/state";
-    }
-    return base + "/cellblock/changes";
+Result<std::string> state_directory(const Variables& variable) {
+    auto base = user_directory(UserDirectory::state, variable);
+    if (!base)
+        return std::move(base)
+            .error()
+            .context("find the directory for changed files")
+            .with_remedy("Set HOME.");
+    return *base + "/cellblock/changes";
 }
 
 Result<Set> Set::create(const std::string& state_directory, const Header& header) {

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -16,6 +15,7 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "base/user_directories.hpp"
 #include "changes/change.hpp"
 
 namespace cellblock::changes {
@@ -29,8 +29,7 @@ inline constexpr size_t kMaxSets = 32;
 inline constexpr size_t kMaxManifest = size_t{256} * 1024 * 1024;
 
 /// $XDG_STATE_HOME/cellblock/changes, else ~/.local/state/cellblock/changes. An error when neither is known.
-/// https://specifications.freedesktop.org/basedir-spec/latest/
-Result<std::string> state_directory(const std::function<std::string(const std::string&)>& variable);
+Result<std::string> state_directory(const Variables& variable);
 
 struct Header {
     std::string directory;  ///< whose files were changed, absolute

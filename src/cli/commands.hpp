@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/user_directories.hpp"
 #include "jail/probes.hpp"
 
 namespace CLI {
@@ -28,8 +29,7 @@ inline constexpr int kUsage = 2;   ///< the command line cannot be understood
 struct Context {
     std::ostream& out;
     std::ostream& err;
-    /// An environment variable's value, empty when it is not set.
-    std::function<std::string(const std::string& name)> variable;
+    Variables variable;
     /// What the host can enforce.
     std::function<std::vector<jail::Probe>()> probe_host;
     std::string program;            ///< absolute path of this binary

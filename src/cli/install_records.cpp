@@ -6,6 +6,7 @@
 
 #include "build_info.hpp"
 #include "observe/key.hpp"
+#include "observe/places.hpp"
 
 namespace cellblock::cli {
 namespace {

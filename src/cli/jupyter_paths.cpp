@@ -8,11 +8,13 @@ namespace cellblock::cli {
 
 Result<std::string> user_kernels_directory(const Variables& variable) {
     if (const std::string data = variable("JUPYTER_DATA_DIR"); !data.empty()) return data + "/kernels";
-    if (const std::string data = variable("XDG_DATA_HOME"); !data.empty()) return data + "/jupyter/kernels";
-    if (const std::string home = variable("HOME"); !home.empty())
-        return home + "/.local/share/jupyter/kernels";
-    return Error("find the user's Jupyter directory: HOME is not set")
-        .with_remedy("Set HOME, or use --prefix DIRECTORY.");
+    auto data = user_directory(UserDirectory::data, variable);
+    if (!data)
+        return std::move(data)
+            .error()
+            .context("find the user's Jupyter directory")
+            .with_remedy("Set HOME, or use --prefix DIRECTORY.");
+    return *data + "/jupyter/kernels";
 }
 
 std::string kernels_directory_of(const std::string& prefix) {

@@ -1,15 +1,13 @@
 // Where Jupyter looks for kernelspecs (jupyter_core.paths, on Linux).
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/user_directories.hpp"
 
 namespace cellblock::cli {
-
-using Variables = std::function<std::string(const std::string& name)>;
 
 /// The user's own: $JUPYTER_DATA_DIR, $XDG_DATA_HOME/jupyter or ~/.local/share/jupyter, and "kernels" in it.
 Result<std::string> user_kernels_directory(const Variables& variable);

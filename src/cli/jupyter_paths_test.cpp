@@ -26,7 +26,12 @@ TEST(JupyterPaths, TheUsersDirectoryFollowsTheVariables) {
                   variables({{"HOME", "/h"}, {"XDG_DATA_HOME", "/x"}, {"JUPYTER_DATA_DIR", "/j"}}))
                   .value(),
               "/j/kernels");
-    EXPECT_FALSE(user_kernels_directory(variables({})).ok());
+    const auto none = user_kernels_directory(variables({}));
+    ASSERT_FALSE(none.ok());
+    EXPECT_EQ(
+        none.error().sentence(),
+        "find the user's Jupyter directory: neither XDG_DATA_HOME nor HOME is an absolute path. Set HOME, "
+        "or use --prefix DIRECTORY.");
 }
 
 TEST(JupyterPaths, TheSearchGoesFromTheNearestToTheSystem) {

@@ -218,8 +218,7 @@ Result<Prepared> prepare(const RunOptions& options, const Context& context) {
     TRY(check_result_file(options, job));
     if (options.caches_results) TRY(run::check_repeatable(job));
     UniqueFd input = TRY(open_run_input(options));
-    const std::string directory =
-        TRY(run::Store::default_directory([](const char* name) -> const char* { return std::getenv(name); }));
+    const std::string directory = TRY(run::Store::default_directory(context.variable));
     if (const session::AuditOptions& audit = settings.options.audit; !audit.path.empty()) {
         const observe::TrailOptions trail = TRY(session::place_trail(audit, context.variable));
         TRY(keep_apart(job, trail.log.directory, "the audit log"));

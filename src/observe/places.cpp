@@ -1,25 +1,27 @@
-// Relative paths in the variables are to be ignored, says the specification.
+// Two of the user's directories.
 #include "observe/places.hpp"
 
 namespace cellblock::observe {
 namespace {
 
-Result<std::string> place(const Variables& variable, const std::string& name, const std::string& below_home) {
-    if (const std::string base = variable(name); base.starts_with('/')) return base + "/cellblock/audit";
-    if (const std::string home = variable("HOME"); home.starts_with('/'))
-        return home + below_home + "/cellblock/audit";
-    return Error("find the place of the audit log: HOME is not set")
-        .with_remedy("Set HOME, or name the directory with audit.path.");
+Result<std::string> place(UserDirectory which, const Variables& variable) {
+    auto base = user_directory(which, variable);
+    if (!base)
+        return std::move(base)
+            .error()
+            .context("find the place of the audit log")
+            .with_remedy("Set HOME, or name the directory with audit.path.");
+    return *base + "/cellblock/audit";
 }
 
 }  // namespace
 
 Result<std::string> default_log_directory(const Variables& variable) {
-    return place(variable, "XDG_STATE_HOME", "/.local/state");
+    return place(UserDirectory::state, variable);
 }
 
 Result<std::string> default_keys_directory(const Variables& variable) {
-    return place(variable, "XDG_CONFIG_HOME", "/.config");
+    return place(UserDirectory::config, variable);
 }
 
 }  // namespace cellblock::observe

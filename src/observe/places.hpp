@@ -1,14 +1,12 @@
 // Where a user's audit log and its keys lie when nobody says otherwise (XDG Base Directory Specification).
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "base/result.hpp"
+#include "base/user_directories.hpp"
 
 namespace cellblock::observe {
-
-using Variables = std::function<std::string(const std::string& name)>;
 
 /// $XDG_STATE_HOME/cellblock/audit, or ~/.local/state/cellblock/audit.
 Result<std::string> default_log_directory(const Variables& variable);

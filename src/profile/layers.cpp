@@ -284,14 +284,11 @@ void add_names(const std::string& directory, std::vector<std::string>& names) {
 
 }  // namespace
 
-Places places_of(const std::function<std::string(const std::string& name)>& variable) {
+Places places_of(const Variables& variable) {
     Places places;
     places.home = variable("HOME");
-    std::string configuration = variable("XDG_CONFIG_HOME");
-    // The specification has relative paths ignored.
-    if (!configuration.starts_with("/"))
-        configuration = places.home.starts_with("/") ? places.home + "/.config" : "";
-    if (!configuration.empty()) places.user = configuration + "/cellblock";
+    if (const auto configuration = user_directory(UserDirectory::config, variable))
+        places.user = *configuration + "/cellblock";
     std::error_code error;
     places.project = fs::current_path(error).string();
     places.notebook = variable("JPY_SESSION_NAME");

@@ -3,12 +3,12 @@
 // system's ceilings. Projects and notebooks come from anybody: they can only tighten.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/user_directories.hpp"
 #include "profile/settings.hpp"
 
 namespace cellblock::profile {
@@ -33,7 +33,7 @@ struct Places {
 };
 
 /// Those of this process: $XDG_CONFIG_HOME or ~/.config, the working directory, $JPY_SESSION_NAME.
-Places places_of(const std::function<std::string(const std::string& name)>& variable);
+Places places_of(const Variables& variable);
 
 /// What the command line says.
 struct Arguments {

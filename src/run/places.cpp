@@ -116,14 +116,10 @@ Result<jail::Mount> parse_volume(const std::string& text, const Variables& varia
 }
 
 Result<Workspaces> Workspaces::open(const Variables& variable) {
-    std::string data = variable("XDG_DATA_HOME");
-    if (!data.starts_with('/')) {
-        const std::string home = variable("HOME");
-        if (!home.starts_with('/'))
-            return Error("find the place of workspaces: neither XDG_DATA_HOME nor HOME is an absolute path");
-        data = home + "/.local/share";
-    }
-    return Workspaces(data + "/cellblock/workspaces");
+    auto data = user_directory(UserDirectory::data, variable);
+    if (!data)
+        return std::move(data).error().context("find the place of workspaces").with_remedy("Set HOME.");
+    return Workspaces(*data + "/cellblock/workspaces");
 }
 
 Result<jail::Mount> Workspaces::use(const std::string& name) const {

@@ -2,18 +2,15 @@
 // between runs.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/user_directories.hpp"
 #include "jail/jail.hpp"
 
 namespace cellblock::run {
-
-/// The value of an environment variable, empty when it is not set.
-using Variables = std::function<std::string(const std::string& name)>;
 
 /// "SOURCE:TARGET", "SOURCE:TARGET:ro" or "SOURCE:TARGET:rw". The source's real path is taken; a home
 /// directory as a whole, what contains one, and the system are refused, and so are targets that would cover

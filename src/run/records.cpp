@@ -53,8 +53,8 @@ Members usage_members(const Usage& usage) {
 
 }  // namespace
 
-Result<Records> Records::open(const session::AuditOptions& options, const observe::Variables& variable,
-                              const Job& job, std::string policy) {
+Result<Records> Records::open(const session::AuditOptions& options, const Variables& variable, const Job& job,
+                              std::string policy) {
     Records records;
     if (options.path.empty()) return records;
     records.trail_ = std::make_unique<observe::Trail>(TRY(session::place_trail(options, variable)));

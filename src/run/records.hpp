@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "base/user_directories.hpp"
 #include "network/reports.hpp"
 #include "observe/trail.hpp"
 #include "run/runner.hpp"
@@ -17,7 +18,7 @@ namespace cellblock::run {
 class Records {
   public:
     /// Of a run of `job`. Without a path in `options` nothing is recorded.
-    static Result<Records> open(const session::AuditOptions& options, const observe::Variables& variable,
+    static Result<Records> open(const session::AuditOptions& options, const Variables& variable,
                                 const Job& job, std::string policy);
 
     /// Before anything of the program is built or run: an error means that it must not be.

@@ -224,14 +224,14 @@ std::string store_key(std::span<const std::string_view> parts) {
     return observe::to_hex(hash.finish());
 }
 
-Result<std::string> Store::default_directory(const char* (*variable)(const char* name)) {
-    // The XDG specification has relative paths ignored.
-    if (const char* cache = variable("XDG_CACHE_HOME"); cache != nullptr && cache[0] == '/')
-        return std::string(cache) + "/cellblock";
-    if (const char* home = variable("HOME"); home != nullptr && home[0] == '/')
-        return std::string(home) + "/.cache/cellblock";
-    return Error("find a directory for built programs: neither XDG_CACHE_HOME nor HOME says where")
-        .with_remedy("Set one of them.");
+Result<std::string> Store::default_directory(const Variables& variable) {
+    auto cache = user_directory(UserDirectory::cache, variable);
+    if (!cache)
+        return std::move(cache)
+            .error()
+            .context("find a directory for built programs")
+            .with_remedy("Set one of them.");
+    return *cache + "/cellblock";
 }
 
 Result<Store> Store::open(const std::string& directory, Bytes most) {

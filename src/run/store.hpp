@@ -17,6 +17,7 @@
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "base/user_directories.hpp"
 #include "run/program.hpp"
 
 namespace cellblock::run {
@@ -45,7 +46,7 @@ class Store {
     /// Makes the directory when it is not there. Refuses one that somebody else owns or can write.
     static Result<Store> open(const std::string& directory, Bytes most = kMaxStore);
     /// $XDG_CACHE_HOME/cellblock, or below ~/.cache. An error when neither variable says where.
-    static Result<std::string> default_directory(const char* (*variable)(const char* name));
+    static Result<std::string> default_directory(const Variables& variable);
 
     /// The bytes that were put; nothing when there are none, or none that are whole.
     [[nodiscard]] std::optional<std::string> get(Kind kind, const std::string& key) const;

@@ -232,12 +232,14 @@ TEST_F(Stores, SurviveManyWritersAtOnce) {
 }
 
 TEST(StorePlaces, FollowTheUsersVariables) {
-    EXPECT_EQ(*Store::default_directory([](const char* name) -> const char* {
-        return std::string_view(name) == "HOME" ? "/h" : nullptr;
-    }),
+    EXPECT_EQ(*Store::default_directory([](const std::string& name) { return name == "HOME" ? "/h" : ""; }),
               "/h/.cache/cellblock");
-    EXPECT_EQ(*Store::default_directory([](const char* /*name*/) { return "/c"; }), "/c/cellblock");
-    EXPECT_FALSE(Store::default_directory([](const char* /*name*/) { return "relative"; }).ok());
+    EXPECT_EQ(*Store::default_directory([](const std::string& /*name*/) { return "/c"; }), "/c/cellblock");
+    const auto none = Store::default_directory([](const std::string& /*name*/) { return "relative"; });
+    ASSERT_FALSE(none.ok());
+    EXPECT_EQ(none.error().sentence(),
+              "find a directory for built programs: neither XDG_CACHE_HOME nor HOME is an absolute path. Set "
+              "one of them.");
 }
 
 TEST(Packing, IsUndone) {

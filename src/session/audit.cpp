@@ -12,6 +12,7 @@
 #include "base/check.hpp"
 #include "base/printable.hpp"
 #include "build_info.hpp"
+#include "observe/places.hpp"
 #include "protocol/json_scan.hpp"
 #include "session/trace_context.hpp"
 
@@ -46,11 +47,6 @@ std::string user_name() {
     passwd* found = nullptr;
     if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found) return "";
     return entry.pw_name;
-}
-
-std::string variable(const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    return value ? value : "";
 }
 
 std::string_view to_text(LimitHit::Unit unit) {
@@ -130,7 +126,7 @@ Result<std::string> parse_audit_path(const std::string& text) {
                  ": an absolute path, default or none is expected");
 }
 
-Result<observe::TrailOptions> place_trail(const AuditOptions& options, const observe::Variables& variable) {
+Result<observe::TrailOptions> place_trail(const AuditOptions& options, const Variables& variable) {
     observe::TrailOptions trail;
     trail.on_error = options.on_error;
     trail.log.sync = options.sync;
@@ -146,9 +142,9 @@ Members user_members() {
 
 Result<AuditConfig> make_audit_config(const AuditOptions& options) {
     AuditConfig config;
-    config.trail = TRY(place_trail(options, variable));
+    config.trail = TRY(place_trail(options, environment_variable));
     config.code = options.code;
-    config.notebook = variable("JPY_SESSION_NAME");
+    config.notebook = environment_variable("JPY_SESSION_NAME");
     return config;
 }
 

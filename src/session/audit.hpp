@@ -14,10 +14,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/user_directories.hpp"
 #include "jail/jail.hpp"
 #include "jail/verdict.hpp"
 #include "network/reports.hpp"
-#include "observe/places.hpp"
 #include "observe/trail.hpp"
 #include "protocol/message.hpp"
 #include "session/outputs.hpp"
@@ -60,7 +60,7 @@ std::string environment_digest(const PythonEnvironment& python);
 Result<AuditConfig> make_audit_config(const AuditOptions& options);
 
 /// The log's place and its rules; not whether one is asked for. `variable` is the environment's.
-Result<observe::TrailOptions> place_trail(const AuditOptions& options, const observe::Variables& variable);
+Result<observe::TrailOptions> place_trail(const AuditOptions& options, const Variables& variable);
 /// Who this process acts for: "uid" and "user".
 observe::Members user_members();
 

@@ -11,6 +11,7 @@
 
 #include "base/installation.hpp"
 #include "base/printable.hpp"
+#include "base/user_directories.hpp"
 #include "base/words.hpp"
 #include "build_info.hpp"
 #include "jail/policy/mounts.hpp"
@@ -94,11 +95,7 @@ Result<std::string> place_notebook_dir(NotebookDir choice, jail::Plan& plan) {
 }
 
 Result<ChangedFiles::Options> keep_changes(const LaunchOptions& options, const std::string& directory) {
-    const auto variable = [](const std::string& name) {
-        const char* value = std::getenv(name.c_str());
-        return std::string(value ? value : "");
-    };
-    const std::string state = TRY(changes::state_directory(variable));
+    const std::string state = TRY(changes::state_directory(environment_variable));
     std::error_code error;
     const std::string real = fs::weakly_canonical(state, error).string();
     // A cell could write lists of changes there, for "cellblock apply" to obey in another directory.
