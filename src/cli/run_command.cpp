@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -23,7 +22,6 @@
 #include "run/repeats.hpp"
 #include "run/report.hpp"
 #include "run/runner.hpp"
-#include "session/python_env_shown.hpp"
 
 namespace cellblock::cli {
 namespace {
@@ -190,17 +188,6 @@ int fail(const RunOptions& options, const Context& context, int file, const Erro
     return status;
 }
 
-/// No program may see, let alone write, what Cellblock itself relies on.
-Result<void> keep_apart(const run::Job& job, const std::string& directory, const std::string& what) {
-    std::error_code error;
-    const std::string own = std::filesystem::weakly_canonical(directory, error).string();
-    if (error) return Error("find the place of " + what + ", " + directory + ": " + error.message());
-    for (const jail::Mount& mount : job.plan.mounts)
-        if (session::is_below(own, mount.source) || session::is_below(mount.source, own))
-            return Error("show " + in_quotes(mount.source) + ": " + what + " lies there, in " + own);
-    return {};
-}
-
 struct Prepared {
     run::Job job;
     profile::Effective settings;
@@ -221,8 +208,10 @@ Result<Prepared> prepare(const RunOptions& options, const Context& context) {
     const std::string directory = TRY(run::Store::default_directory(context.variable));
     if (const session::AuditOptions& audit = settings.options.audit; !audit.path.empty()) {
         const observe::TrailOptions trail = TRY(session::place_trail(audit, context.variable));
-        TRY(keep_apart(job, trail.log.directory, "the audit log"));
-        TRY(keep_apart(job, trail.log.keys_directory, "the key of the audit log"));
+        for (const jail::Mount& mount : job.plan.mounts) {
+            TRY(run::keep_apart(mount, trail.log.directory, "the audit log"));
+            TRY(run::keep_apart(mount, trail.log.keys_directory, "the key of the audit log"));
+        }
     }
     run::Store store = TRY(run::Store::open(directory));
     return Prepared{std::move(job), std::move(settings), std::move(store), std::move(input)};

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <filesystem>
 
@@ -44,22 +43,12 @@ Result<void> check_target(const std::string& target) {
 
 /// What a program could change there would be obeyed by later runs; what it could read there is others'.
 Result<void> check_is_not_ours(const jail::Mount& mount, const Variables& variable) {
-    struct Row {
-        const char* variable;
-        const char* in_home;
-    };
-    constexpr std::array kOurs{Row{"XDG_CACHE_HOME", "/.cache"}, Row{"XDG_CONFIG_HOME", "/.config"},
-                               Row{"XDG_DATA_HOME", "/.local/share"}, Row{"XDG_STATE_HOME", "/.local/state"}};
-    for (const Row& row : kOurs) {
-        std::string place = variable(row.variable);
-        if (!place.starts_with('/')) place = variable("HOME") + row.in_home;
-        std::error_code error;
-        const std::string ours = fs::weakly_canonical(place + "/cellblock", error).string();
-        if (error || !ours.starts_with('/')) continue;
-        if (session::is_below(ours, mount.source) || session::is_below(mount.source, ours))
-            return Error("show " + in_quotes(mount.source) +
-                         " as a volume: what later runs rely on lies there, in " + in_quotes(ours))
-                .with_remedy("Show another directory, or use --workspace NAME.");
+    for (const auto which :
+         {UserDirectory::cache, UserDirectory::config, UserDirectory::data, UserDirectory::state}) {
+        const auto place = user_directory(which, variable);
+        if (!place) continue;  // there is none
+        if (auto apart = keep_apart(mount, *place + "/cellblock", "what later runs rely on"); !apart)
+            return std::move(apart).error().with_remedy("Show another directory, or use --workspace NAME.");
     }
     return {};
 }
@@ -77,6 +66,15 @@ Result<void> check_name(const std::string& name) {
 }
 
 }  // namespace
+
+Result<void> keep_apart(const jail::Mount& mount, const std::string& directory, const std::string& what) {
+    std::error_code error;
+    const std::string own = fs::weakly_canonical(directory, error).string();
+    if (error) return Error("find the place of " + what + ", " + directory + ": " + error.message());
+    if (session::is_below(own, mount.source) || session::is_below(mount.source, own))
+        return Error("show " + in_quotes(mount.source) + ": " + what + " lies there, in " + in_quotes(own));
+    return {};
+}
 
 Result<jail::Mount> parse_volume(const std::string& text, const Variables& variable) {
     const Error form = Error("read the volume " + in_quotes(text) + ": SOURCE:TARGET[:ro|rw] is expected");

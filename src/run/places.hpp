@@ -18,6 +18,10 @@ namespace cellblock::run {
 /// profiles, records. One that takes writes is a directory.
 Result<jail::Mount> parse_volume(const std::string& text, const Variables& variable);
 
+/// An error when a mount shows any of `directory`, which is `what`: no program may see, let alone write, what
+/// Cellblock itself relies on.
+Result<void> keep_apart(const jail::Mount& mount, const std::string& directory, const std::string& what);
+
 /// Where workspaces appear inside.
 inline constexpr const char* kWorkspace = "/workspace";
 
