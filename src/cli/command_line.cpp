@@ -1,9 +1,10 @@
 // The frame around commands: help, version, errors, exit statuses.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 #include <map>
-#include <ostream>
 
+#include "base/installation.hpp"
 #include "base/spelling.hpp"
 #include "build_info.hpp"
 #include "cli/commands.hpp"
@@ -96,6 +97,23 @@ int run(std::span<const Command> table, const std::vector<std::string>& argument
     // It may quote a stranger's file.
     context.err << name << ": " << result.error().sentence() << "\n";
     return kFailed;
+}
+
+int run_program(std::span<const Command> table, const std::vector<std::string>& arguments,
+                const ProbeHost& probe_host, const RunKernel& run_kernel) {
+    const auto root = installation_root();
+    if (!root) {
+        std::cerr << "cellblock: " << root.error().sentence() << "\n";
+        return kFailed;
+    }
+    const Context context{std::cout,
+                          std::cerr,
+                          environment_variable,
+                          probe_host,
+                          *root + "/bin/cellblock",
+                          *root + "/lib/cellblock",
+                          run_kernel};
+    return run(table, arguments, context);
 }
 
 }  // namespace cellblock::cli

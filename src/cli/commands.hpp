@@ -25,17 +25,20 @@ namespace cellblock::cli {
 inline constexpr int kFailed = 1;  ///< the world did not let us
 inline constexpr int kUsage = 2;   ///< the command line cannot be understood
 
+using ProbeHost = std::function<std::vector<jail::Probe>()>;
+using RunKernel = std::function<Result<int>(const kernel::KernelOptions& options)>;
+
 /// What commands need of the world; main() hands it down, tests hand down another.
 struct Context {
     std::ostream& out;
     std::ostream& err;
     Variables variable;
     /// What the host can enforce.
-    std::function<std::vector<jail::Probe>()> probe_host;
+    ProbeHost probe_host;
     std::string program;            ///< absolute path of this binary
     std::string library_directory;  ///< where the worker package and the kernelspec template lie
     /// Serves as a kernel, and returns the exit status.
-    std::function<Result<int>(const kernel::KernelOptions& options)> run_kernel = {};
+    RunKernel run_kernel = {};
 };
 
 /// What runs once the command line has been read. The value is the exit status; an error is printed as a
@@ -54,6 +57,9 @@ std::span<const Command> audit_commands();
 
 /// Runs one of the commands of `table`: `arguments` without the program's name. Returns the exit status.
 int run(std::span<const Command> table, const std::vector<std::string>& arguments, const Context& context);
+/// The same in the world of this process, as both programs do it.
+int run_program(std::span<const Command> table, const std::vector<std::string>& arguments,
+                const ProbeHost& probe_host, const RunKernel& run_kernel);
 
 Action declare_apply(CLI::App& app, const Context& context);
 Action declare_audit(CLI::App& app, const Context& context);

@@ -5,9 +5,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <iostream>
-
 #include "base/installation.hpp"
 #include "cli/commands.hpp"
 #include "kernel/kernel_main.hpp"
@@ -27,26 +24,10 @@ bool hold_standard_streams() {
 int main(int argc, char** argv) {
     if (!hold_standard_streams()) return cellblock::cli::kFailed;  // there is nobody to tell
     using namespace cellblock;
-    const auto root = installation_root();
-    if (!root) {
-        std::cerr << "cellblock: " << root.error().sentence() << "\n";
-        return cli::kFailed;
-    }
-    const auto variable = [](const std::string& name) {
-        const char* value = std::getenv(name.c_str());
-        return std::string(value ? value : "");
-    };
     const auto become_kernel = [&](const kernel::KernelOptions&) -> Result<int> {
-        const std::string program = *root + "/libexec/cellblock/cellblock-kernel";
+        const std::string program = TRY(installation_root()) + "/libexec/cellblock/cellblock-kernel";
         ::execv(program.c_str(), argv);
         return errno_error("execute " + program).with_remedy("Install Cellblock again.");
     };
-    const cli::Context context{std::cout,
-                               std::cerr,
-                               variable,
-                               jail::probe_host,
-                               *root + "/bin/cellblock",
-                               *root + "/lib/cellblock",
-                               become_kernel};
-    return cli::run(cli::commands(), {argv + 1, argv + argc}, context);
+    return cli::run_program(cli::commands(), {argv + 1, argv + argc}, jail::probe_host, become_kernel);
 }
