@@ -311,16 +311,16 @@ class JailContainer final : public Container {
     explicit JailContainer(std::unique_ptr<jail::Jail> jail) : jail_(std::move(jail)) {}
 
     Result<void> place(const std::vector<File>& files) override {
-        for (const File& file : files) TRY(jail_->place({file.path, file.content, file.is_executable}));
+        for (const File& file : files) TRY(jail_->place(file));
         return {};
     }
 
     Result<std::vector<File>> take(const std::vector<std::string>& paths, Bytes most) override {
         std::vector<File> files;
         for (const std::string& path : paths) {
-            for (jail::HomeFile& file : TRY(jail_->take(path, most, kMaxFiles))) {
+            for (File& file : TRY(jail_->take(path, most, kMaxFiles))) {
                 most.count -= file.content.size();
-                files.push_back({std::move(file.path), std::move(file.content), file.is_executable});
+                files.push_back(std::move(file));
             }
         }
         return files;

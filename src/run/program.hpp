@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "jail/jail.hpp"
 
 namespace cellblock::run {
 
@@ -19,11 +20,7 @@ inline constexpr size_t kMaxDepth = 32;
 inline constexpr size_t kMaxDirectories = 16;
 
 /// A file below the directory that a program runs in.
-struct File {
-    std::string path;  ///< relative, without "." and ".."
-    std::string content;
-    bool is_executable = false;
-};
+using File = jail::HomeFile;
 
 /// A directory of the host, with too much in it to be copied, that is shown read-only where the program
 /// expects it: node_modules. What it holds is in no key: results of such a program are not kept.
