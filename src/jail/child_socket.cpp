@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "jail/control.hpp"
 #include "jail/raw.hpp"
 
 namespace cellblock::jail {
@@ -45,25 +44,31 @@ int await_go(int control_fd) {
     return result;
 }
 
-int send_descriptors(int control_fd, const int* descriptors, size_t count) {
-    if (count == 0) return 0;
+int send_note(int control_fd, const Note& note, const int* descriptors, size_t count) {
     if (count > kMaxMounts) return -E2BIG;
-    Note note;
-    iovec data{&note, sizeof note};
-    alignas(cmsghdr) char control[CMSG_SPACE(kMaxMounts * sizeof(int))] = {};
-    const size_t size = count * sizeof(int);
+    iovec data{const_cast<Note*>(&note), sizeof note};
+    alignas(cmsghdr) char control[CMSG_SPACE(kMaxMounts * sizeof(int))];
     msghdr message{};
     message.msg_iov = &data;
     message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(size);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(size);
-    std::memcpy(CMSG_DATA(header), descriptors, size);
-    const long n = raw::call(SYS_sendmsg, control_fd, &message, MSG_NOSIGNAL);
+    if (count > 0) {
+        const size_t size = count * sizeof(int);
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(size);
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(size);
+        std::memcpy(CMSG_DATA(header), descriptors, size);
+    }
+    long n;
+    do n = raw::call(SYS_sendmsg, control_fd, &message, MSG_NOSIGNAL);
+    while (n == -EINTR);
     return n < 0 ? static_cast<int>(n) : 0;
+}
+
+int send_descriptors(int control_fd, const int* descriptors, size_t count) {
+    return count == 0 ? 0 : send_note(control_fd, Note{}, descriptors, count);
 }
 
 }  // namespace cellblock::jail

@@ -107,24 +107,8 @@ class Init {
     }
 
     void send(const Note& note, int descriptor = -1) {
-        iovec data{const_cast<Note*>(&note), sizeof note};
-        msghdr message{};
-        message.msg_iov = &data;
-        message.msg_iovlen = 1;
-        alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-        if (descriptor >= 0) {
-            message.msg_control = control;
-            message.msg_controllen = sizeof control;
-            cmsghdr* header = CMSG_FIRSTHDR(&message);
-            header->cmsg_level = SOL_SOCKET;
-            header->cmsg_type = SCM_RIGHTS;
-            header->cmsg_len = CMSG_LEN(sizeof(int));
-            std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
-        }
-        long n;
-        do n = raw::call(SYS_sendmsg, control_, &message, MSG_NOSIGNAL);
-        while (n == -EINTR);
-        if (n < 0) raw::exit_process(0);  // Nobody is there to answer to.
+        // Without a reader nobody is there to answer to.
+        if (send_note(control_, note, &descriptor, descriptor < 0 ? 0 : 1) < 0) raw::exit_process(0);
     }
 
     void answer(int negative_errno, SpawnStage stage = SpawnStage::none, int descriptor = -1) {
