@@ -260,6 +260,11 @@ Result<profile::Effective> run_settings(const RunOptions& options, const Context
         session::LaunchOptions checked;
         if (auto applied = profile::apply(setting, names->second, checked); !applied)
             return std::move(applied).error().context("--allow-dns");
+        const auto mode = options.settings.find("network.mode");
+        if (const std::string network = mode == options.settings.end() ? "none" : mode->second;
+            network != jail::to_text(jail::Network::allow))
+            return Error("reach the names of --allow-dns: the program's network is " + network)
+                .with_remedy("Say --network allow, too.");
         arguments.settings.emplace_back(&setting, names->second);
     }
     return profile::resolve(host_places(context), arguments);

@@ -97,12 +97,14 @@ class State {
         origins_.assign(settings().size(), std::string(kDefaultProfile));
         asked_.assign(settings().size(), false);
         bounds_.assign(settings().size(), "");
+        names_were_reached_ = false;
     }
 
     void set(const Setting& setting, const std::string& text, const std::string& origin) {
         apply(setting, text, options_).value();  // has been checked
         origins_[place(setting)] = origin;
         asked_[place(setting)] = true;
+        names_were_reached_ |= reaches_names() && !options_.allowed.empty();
     }
 
     void name_profile(const std::string& name) { profile_ = name; }
@@ -127,6 +129,17 @@ class State {
 
     void note(const std::string& sentence) { notes_.push_back(sentence); }
 
+    /// Whoever names hosts means to reach them. Where some layer did, another has switched it off on purpose.
+    void note_names_out_of_reach() {
+        if (options_.allowed.empty() || reaches_names() || names_were_reached_) return;
+        const Setting& names = *find_setting("network.allow");
+        const Setting& mode = *find_setting("network.mode");
+        notes_.push_back(origins_[place(names)] + ": " + std::string(names.key) + " = " +
+                         value_of(names, options_) + " has no effect: " + std::string(mode.key) + " is " +
+                         value_of(mode, options_) + " (from " + origins_[place(mode)] +
+                         "), and only allow reaches names");
+    }
+
     Effective finish() && {
         Effective effective;
         for (const Setting& setting : settings())
@@ -144,6 +157,8 @@ class State {
     }
 
   private:
+    [[nodiscard]] bool reaches_names() const { return options_.network == jail::Network::allow; }
+
     static size_t place(const Setting& setting) { return static_cast<size_t>(&setting - settings().data()); }
 
     void note_disobeyed(const Entry& entry, const std::string& wanted, const char* why,
@@ -184,6 +199,7 @@ class State {
     std::vector<bool> asked_;          // by somebody, not only by default
     std::vector<std::string> bounds_;  // where a bound was said; empty: it can be raised
     std::vector<std::string> notes_;
+    bool names_were_reached_ = false;  // at some layer
 };
 
 /// The profile `name` and those that it starts from, the last of them first.
@@ -315,6 +331,7 @@ Result<Effective> resolve(const Places& places, const Arguments& arguments) {
         for (const Entry& ceiling : system->ceilings) state.cap_by(ceiling);
     TRY(tighten_by_projects(places, state));
     TRY(tighten_by_notebook(places, state));
+    state.note_names_out_of_reach();
 
     Effective effective = std::move(state).finish();
     effective.digest = digest_of(effective);

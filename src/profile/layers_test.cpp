@@ -415,6 +415,31 @@ TEST_F(Layers, WhatOthersCouldHaveWrittenIsNotTrusted) {
     EXPECT_THAT(complaint(), HasSubstr("belongs to another user"));
 }
 
+TEST_F(Layers, NamesThatNothingReachesAreNoted) {
+    user("[network]\nallow = [\"db.example.org:5432\"]\n");
+    EXPECT_THAT(resolved().notes,
+                ElementsAre(at("user/cellblock.toml") +
+                            ":2:9: network.allow = db.example.org:5432 has no effect: "
+                            "network.mode is localhost (from default), and only allow reaches names"));
+    argument("network.mode", "none");
+    EXPECT_THAT(resolved().notes, ElementsAre(HasSubstr("network.mode is none (from --network), and")));
+    argument("network.mode", "allow");
+    EXPECT_THAT(resolved().notes, IsEmpty());
+    arguments_.settings.clear();
+    arguments_.profile = "strict";  // a whole: the user's names are not in it
+    EXPECT_THAT(resolved().notes, IsEmpty());
+}
+
+TEST_F(Layers, ANetworkThatIsSwitchedOffOnPurposeIsNotNoted) {
+    user("[network]\nmode = \"allow\"\nallow = [\"example.org\"]\n");
+    EXPECT_THAT(resolved().notes, IsEmpty());
+    argument("network.mode", "localhost");
+    EXPECT_THAT(resolved().notes, IsEmpty());
+    arguments_.settings.clear();
+    project("[network]\nmode = \"none\"\n");
+    EXPECT_THAT(resolved().notes, IsEmpty());
+}
+
 TEST_F(Layers, TheDigestIsThatOfTheValues) {
     const std::string before = resolved().digest;
     EXPECT_THAT(before, testing::MatchesRegex("sha256:[0-9a-f]+"));

@@ -214,11 +214,18 @@ def test_results_are_kept_only_when_asked_and_only_of_the_same(runner):
     ["--lang", "python", "--code", "1", "--cache", "--network", "localhost"],
     ["--lang", "python", "--code", "1", "--network", "allow", "--allow-dns", "10.0.0.1"],
     ["--lang", "python", "--code", "1", "--network", "allow", "--allow-dns", "*"],
+    ["--lang", "python", "--code", "1", "--network", "localhost", "--allow-dns", "example.org"],
     ["--lang", "python", "--code", "1", "--workdir", "relative"], ["--lang", "python", "--code", "1", "--set", "A=1"],
 ], ids=lambda arguments: " ".join(arguments) or "nothing")
 def test_what_cannot_be_meant_is_refused_with_a_sentence(runner, arguments):
     run = runner(*arguments)
     assert run.status == 2 and "cellblock run: " in run.stderr and not run.stdout, run
+
+
+def test_names_without_a_network_are_refused(runner):
+    run = runner("--lang", "python", "--code", "1", "--allow-dns", "example.org")
+    assert run.status == 2 and not run.stdout
+    assert run.stderr == "cellblock run: reach the names of --allow-dns: the program's network is none. Say --network allow, too.\n"
 
 
 def test_a_gigabyte_of_code_is_not_read(runner):
