@@ -189,6 +189,25 @@ void remove_entry(const Entry& entry) {
     if (!error) remove_tree(old);
 }
 
+std::vector<fs::path> unfinished_preparations(const std::string& directory) {
+    std::vector<fs::path> found;
+    std::error_code error;
+    for (fs::directory_iterator entry(fs::path(directory) / kPreparedDirectory, error), end;
+         !error && entry != end; entry.increment(error))
+        if (entry->path().filename().string().starts_with(kUnfinished)) found.push_back(entry->path());
+    return found;
+}
+
+/// What a run that was killed has left. Whoever prepares holds the lock, also on another machine or in
+/// another container that shares the directory, where the ids of processes would say nothing.
+void remove_abandoned_preparations(const std::string& directory) {
+    if (unfinished_preparations(directory).empty()) return;
+    const auto lock = sys::open(directory + "/" + kPreparing, O_RDWR | O_CREAT, 0600);
+    if (!lock || ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) return;
+    // Looked for again: one that was found before the lock may be finished, and another have begun.
+    for (const fs::path& path : unfinished_preparations(directory)) remove_tree(path);
+}
+
 /// The lock of whoever prepares; an error when the wait was ended or took too long.
 Result<UniqueFd> lock_preparing(const std::string& path, int stop_fd) {
     UniqueFd fd = TRY(sys::open(path, O_RDWR | O_CREAT, 0600));
@@ -244,6 +263,7 @@ Result<Store> Store::open(const std::string& directory, Bytes most) {
     TRY(check_owner(real));
     for (const char* name : {kKinds[0], kKinds[1], kPreparedDirectory})
         TRY(make_directory(real + "/" + name));
+    remove_abandoned_preparations(real);
     return Store(real, most);
 }
 

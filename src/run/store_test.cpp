@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -188,6 +189,34 @@ TEST_F(Stores, LetOthersWaitForAPreparation) {
     prepare(counts[1]);
     other.join();
     EXPECT_EQ(counts[0] + counts[1], 1);
+}
+
+TEST_F(Stores, RemoveWhatAKilledRunHasLeftUnfinished) {
+    (void)store();
+    const pid_t killed = ::fork();
+    if (killed == 0) {
+        const auto never = store().prepared(key_of("go"), [](const std::string& directory) -> Result<void> {
+            (void)make_one(directory);
+            ::raise(SIGKILL);
+            return {};
+        });
+        ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(killed, &status, 0), killed);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    ASSERT_FALSE(fs::is_empty(at("cache/cellblock/prepared")));
+    (void)store();
+    EXPECT_TRUE(fs::is_empty(at("cache/cellblock/prepared")));
+}
+
+TEST_F(Stores, LeaveAloneWhatSomebodyPrepares) {
+    const auto prepared = store().prepared(key_of("go"), [&](const std::string& directory) {
+        (void)store();
+        return make_one(directory);
+    });
+    ASSERT_TRUE(prepared.ok()) << prepared.error().sentence();
+    EXPECT_TRUE(fs::exists(prepared->directory + "/a"));
 }
 
 TEST_F(Stores, CanBeToldToStopWaiting) {
