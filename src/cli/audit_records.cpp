@@ -39,9 +39,10 @@ std::string amount_text(int64_t amount, const std::string& unit) {
 // The members that have no column of their own, as far as they say something to a person.
 std::string details_of(const Json& record) {
     static constexpr std::array kShown{
-        "calls", "intervals", "events",        "network",   "limit",      "allowed", "measured",  "count",
-        "lacks", "name",      "directory",     "reason",    "exit_code",  "signal",  "level",     "backend",
-        "late",  "missed",    "damaged_bytes", "last_seen", "last_found", "number",  "completed", "cut"};
+        "language",  "entry",      "calls",  "intervals", "events", "network",   "limit",
+        "allowed",   "measured",   "count",  "lacks",     "name",   "directory", "reason",
+        "exit_code", "signal",     "level",  "backend",   "late",   "missed",    "damaged_bytes",
+        "last_seen", "last_found", "number", "completed", "cut"};
     const std::string unit = text_of(record, "unit");
     std::string text;
     for (const char* key : kShown) {

@@ -30,7 +30,7 @@ std::string hostile_record(int seq, const std::string& prev, const std::string& 
                        (kHostileTime + std::string(kTimeSize, '.')).substr(0, kTimeSize) + "\",\"type\":\"" +
                        type + "\"";
     for (const char* member : {"kernel", "notebook", "verdict", "limit", "reason", "msg_id", "cell_id",
-                               "code_sha256", "outputs_sha256", "name", "calls", "key"})
+                               "code_sha256", "outputs_sha256", "name", "calls", "key", "language", "entry"})
         line += ",\r\"" + std::string(member) + "\":\"" + kHostile + "\"";
     line += ",\"wall_us\":\t[\"" + kHostile + "\"]";
     return line + ",\"hash\":\"" + observe::to_hex(observe::Sha256().of(line)) + "\"}";

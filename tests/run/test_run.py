@@ -352,6 +352,8 @@ def test_names_that_are_not_allowed_are_told(runner):
 def test_without_a_network_there_is_none(runner):
     code = ("import socket\nfor address in (('1.1.1.1', 80), ('127.0.0.1', 1)):\n    try: socket.create_connection(address, 2)\n"
             "    except OSError as error: print(error.errno)")
+    shown = runner.cellblock("audit", "show", "--type", "run_start", "--path", log)
+    assert "language=python entry=main.py" in shown.stdout, shown
     import errno
     none, localhost = (runner.python(code, *arguments)["stdout"].split() for arguments in ([], ["--network", "localhost"]))
     assert none == [str(errno.ENETUNREACH)] * 2

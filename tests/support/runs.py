@@ -41,6 +41,12 @@ class Runner:
                               cwd=cwd, **self._options())
         return Run(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
+    def cellblock(self, *arguments):
+        """Another command."""
+        done = subprocess.run([self.binary, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, text=True,
+                              errors="replace", **self._options())
+        return Run(done.returncode, done.stdout, done.stderr)
+
     def json(self, *arguments, **options):
         run = self(*arguments, "--json", **options)
         assert run.stdout, run.stderr
