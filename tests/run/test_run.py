@@ -251,6 +251,30 @@ def test_what_cannot_be_executed_is_told_apart(runner):
     assert (run.status, run.result["verdict"], run.result["stdout"]) == (127, "internal", "") and "/absent" in run.result["explanation"], run
 
 
+def test_what_must_not_be_executed_is_told_apart_from_what_is_not_there(runner, public_directory):
+    closed = public_directory / "closed"
+    closed.mkdir(mode=0)
+    if runner.user:
+        os.chown(closed, runner.user.uid, runner.user.gid)
+    run = runner("--lang", "python", "--code", "print('ran')", "--volume", f"{public_directory}:/data", "--workdir", "/data/closed", "--json")
+    assert (run.status, run.result["verdict"], run.result["stdout"]) == (126, "internal", ""), run
+    assert "/data/closed in the jail: Permission denied (EACCES)" in run.result["explanation"]
+
+
+def test_a_link_is_followed_when_it_is_named_and_not_out_of_a_project(runner, public_directory):
+    secret = public_directory / "secret.py"
+    secret.write_text("print('secret')")
+    project = public_directory / "project"
+    project.mkdir()
+    (project / "main.py").write_text("import helper")
+    (project / "helper.py").symlink_to(secret)
+    run = runner(project, "--json")
+    assert run.status == 2 and "secret')" not in run.stdout + run.stderr, run
+    assert "helper.py leads out of the program's directory" in run.result["explanation"]
+    named = runner.json(project / "helper.py", "--python", "/usr/bin/python3")
+    assert (named["stdout"], named["verdict"]) == ("secret\n", "ok")
+
+
 def test_a_terminal_is_not_steered(runner):
     ours, theirs = os.openpty()
     process = runner.start("--lang", "python", "--python", "/usr/bin/python3", "--code",
@@ -328,6 +352,8 @@ def test_every_run_has_its_records(runner, public_directory):
     schema = json.loads((ROOT / "docs" / "audit-log.schema.json").read_text())
     for record in records:
         jsonschema.validate(record, schema)
+    shown = runner.cellblock("audit", "show", "--type", "run_start", "--path", log)
+    assert "language=python entry=main.py" in shown.stdout, shown
 
 
 def test_without_its_record_nothing_runs(runner, public_directory):
@@ -352,8 +378,6 @@ def test_names_that_are_not_allowed_are_told(runner):
 def test_without_a_network_there_is_none(runner):
     code = ("import socket\nfor address in (('1.1.1.1', 80), ('127.0.0.1', 1)):\n    try: socket.create_connection(address, 2)\n"
             "    except OSError as error: print(error.errno)")
-    shown = runner.cellblock("audit", "show", "--type", "run_start", "--path", log)
-    assert "language=python entry=main.py" in shown.stdout, shown
     import errno
     none, localhost = (runner.python(code, *arguments)["stdout"].split() for arguments in ([], ["--network", "localhost"]))
     assert none == [str(errno.ENETUNREACH)] * 2
