@@ -49,10 +49,7 @@ void EventLoop::post(Task task) {
         const std::lock_guard lock(posted_mutex_);
         posted_.push_back(std::move(task));
     }
-    const uint64_t one = 1;
-    // The counter saturates only after 2^64-1 posts without a read; a failed write means that it is readable
-    // already.
-    [[maybe_unused]] const ssize_t ignored = ::write(wakeup_.get(), &one, sizeof one);
+    sys::signal_event(wakeup_.get());
 }
 
 void EventLoop::run_posted() {

@@ -74,6 +74,12 @@ Result<UniqueFd> event_fd() {
     return own(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "create an eventfd");
 }
 
+void signal_event(int event_fd) {
+    const uint64_t one = 1;
+    // It fails when it is full, and then it is readable.
+    [[maybe_unused]] const ssize_t n = ::write(event_fd, &one, sizeof one);
+}
+
 Result<UniqueFd> timer_fd() {
     return own(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "create a timer");
 }

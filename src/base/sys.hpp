@@ -26,6 +26,8 @@ Result<std::pair<UniqueFd, UniqueFd>> pipe(int extra_flags = 0);
 Result<std::pair<UniqueFd, UniqueFd>> socket_pair(int type);
 /// eventfd(2), close-on-exec, non-blocking.
 Result<UniqueFd> event_fd();
+/// Makes it readable.
+void signal_event(int event_fd);
 /// timerfd_create(2) on CLOCK_MONOTONIC, close-on-exec, non-blocking.
 Result<UniqueFd> timer_fd();
 /// Arms a timerfd once, `delay` from now; zero disarms it. Negative delays fire at once.

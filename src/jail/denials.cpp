@@ -77,38 +77,51 @@ Result<void> check_struct_sizes() {
 
 }  // namespace
 
-Result<std::unique_ptr<DenialWatch>> DenialWatch::make(UniqueFd listener, MemoryQuestion is_left) {
+Result<std::unique_ptr<DenialWatch>> DenialWatch::make() {
     TRY(check_struct_sizes());
+    UniqueFd begin = TRY(sys::event_fd());
     UniqueFd stop = TRY(sys::event_fd());
-    ::ioctl(listener.get(), kSetFlags, kSyncWakeUp);  // Slower without: older kernels say EINVAL.
-    return std::unique_ptr<DenialWatch>(
-        new DenialWatch(std::move(listener), std::move(stop), std::move(is_left)));
+    std::unique_ptr<DenialWatch> watch(new DenialWatch(std::move(begin), std::move(stop)));
+    try {
+        watch->thread_ = std::thread([self = watch.get()] {
+            if (!self->waits_to_begin()) return;
+            self->run(self->stop_.get(), Clock::time_point::max());
+            self->release_heaps(Clock::time_point::max());
+            self->listener_.reset();
+        });
+    } catch (const std::system_error& error) {
+        return Error("start a thread that watches refused system calls", error.code().value());
+    }
+    return watch;
+}
+
+void DenialWatch::listen(UniqueFd listener, MemoryQuestion is_left) {
+    listener_ = std::move(listener);
+    is_left_ = std::move(is_left);
+    ::ioctl(listener_.get(), kSetFlags, kSyncWakeUp);  // Slower without: older kernels say EINVAL.
 }
 
 void DenialWatch::answer_until(int descriptor, std::chrono::milliseconds timeout) {
     run(descriptor, Clock::now() + timeout);
 }
 
-Result<void> DenialWatch::start() {
-    try {
-        thread_ = std::thread([this] {
-            run(stop_.get(), Clock::time_point::max());
-            release_heaps(Clock::time_point::max());
-            listener_.reset();
-        });
-    } catch (const std::system_error& error) {
-        return Error("start a thread that watches refused system calls", error.code().value());
-    }
-    return {};
+void DenialWatch::start() {
+    sys::signal_event(begin_.get());
 }
 
-DenialWatch::DenialWatch(UniqueFd listener, UniqueFd stop, MemoryQuestion is_left)
-    : listener_(std::move(listener)), stop_(std::move(stop)), is_left_(std::move(is_left)) {}
+DenialWatch::DenialWatch(UniqueFd begin, UniqueFd stop) : begin_(std::move(begin)), stop_(std::move(stop)) {}
 
 DenialWatch::~DenialWatch() {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t n = ::write(stop_.get(), &one, sizeof one);
+    sys::signal_event(stop_.get());
     if (thread_.joinable()) thread_.join();
+}
+
+/// False when there is nothing to begin with any more.
+bool DenialWatch::waits_to_begin() const {
+    pollfd fds[] = {{stop_.get(), POLLIN, 0}, {begin_.get(), POLLIN, 0}};
+    while (::poll(fds, 2, -1) < 0 && errno == EINTR) {
+    }
+    return fds[0].revents == 0;
 }
 
 std::vector<Denial> DenialWatch::take() {

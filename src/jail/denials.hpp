@@ -39,13 +39,15 @@ class DenialWatch {
     /// Are so many bytes left? Called by the thread that answers.
     using MemoryQuestion = std::function<bool(uint64_t bytes)>;
 
-    /// `listener` as seccomp(2) gives it for SECCOMP_FILTER_FLAG_NEW_LISTENER.
-    static Result<std::unique_ptr<DenialWatch>> make(UniqueFd listener, MemoryQuestion is_left);
+    /// Makes the thread, which waits for start(): while a jail is being made there is time for it.
+    static Result<std::unique_ptr<DenialWatch>> make();
+    /// `listener` as seccomp(2) gives it for SECCOMP_FILTER_FLAG_NEW_LISTENER. Once, before the following.
+    void listen(UniqueFd listener, MemoryQuestion is_left);
     /// Answers in the calling thread until `descriptor` is readable or hung up, for `timeout` at most: who
-    /// waits for the caller anyhow is faster than a thread that is only being made.
+    /// waits for the caller anyhow is faster than another thread.
     void answer_until(int descriptor, std::chrono::milliseconds timeout);
-    /// From now on a thread answers.
-    Result<void> start();
+    /// From now on the thread answers.
+    void start();
     ~DenialWatch();
     DenialWatch(const DenialWatch&) = delete;
     DenialWatch& operator=(const DenialWatch&) = delete;
@@ -56,7 +58,8 @@ class DenialWatch {
     MemoryRefusals take_memory_refusals();
 
   private:
-    DenialWatch(UniqueFd listener, UniqueFd stop, MemoryQuestion is_left);
+    DenialWatch(UniqueFd begin, UniqueFd stop);
+    [[nodiscard]] bool waits_to_begin() const;
     void run(int until, std::chrono::steady_clock::time_point deadline);
     bool answer_one();
     seccomp_notif_resp answer_to(const seccomp_notif& request);
@@ -74,11 +77,12 @@ class DenialWatch {
     void count(std::string_view call, std::string_view reason);
 
     UniqueFd listener_;
-    UniqueFd stop_;
+    const UniqueFd begin_;
+    const UniqueFd stop_;
     std::mutex mutex_;
     std::vector<Denial> denials_;
     MemoryRefusals memory_refusals_;
-    const MemoryQuestion is_left_;
+    MemoryQuestion is_left_;
     std::vector<HeldHeap> held_heaps_;  // of the thread that answers
     std::thread thread_;
 };

@@ -245,9 +245,7 @@ class LinuxJail final : public Jail {
     /// An answer that was awaited may have brought events along: make event_fd() readable for them.
     void note_pending() {
         collect();
-        if (events_.empty()) return;
-        const uint64_t one = 1;
-        [[maybe_unused]] const ssize_t n = ::write(pending_.get(), &one, sizeof one);
+        if (!events_.empty()) sys::signal_event(pending_.get());
     }
 
     static Result<std::string> pack(const Command& command) {
@@ -337,6 +335,8 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
 
     ViewHandles view;
     std::unique_ptr<DenialWatch> denials;
+    UniqueFd readiness;
+    UniqueFd pending;
     const auto meet = [&]() -> Result<void> {
         TRY(maker->introduce(*init));
         if (host) {
@@ -347,26 +347,29 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
         if (cgroup) entrances = TRY(cgroup->entrances());
         TRY(init->go(entrances));
         entrances.clear();
+        // There is time still.
+        denials = TRY(DenialWatch::make());
+        readiness.reset(::epoll_create1(EPOLL_CLOEXEC));
+        if (!readiness.valid()) return errno_error("create an epoll descriptor");
+        pending = TRY(sys::event_fd());
+        TRY(watch(readiness.get(), init->control_fd()));
+        TRY(watch(readiness.get(), pending.get()));
         view = TRY(maker->receive_view(*init));
         auto listener = TRY(init->receive_descriptors(1));
-        denials = TRY(DenialWatch::make(std::move(listener.front()),
-                                        memory_question(plan.limits.soft_memory, cgroup.get(), init->pid())));
+        denials->listen(std::move(listener.front()),
+                        memory_question(plan.limits.soft_memory, cgroup.get(), init->pid()));
         // The filter is there, so the step before it is done.
         if (cgroup) TRY(parent_step(Step::join_cgroup, fault, cgroup->check_holds(init->cloned_pid())));
         // The self-test does what is reported.
         denials->answer_until(init->report_fd(), kSetupTimeout);
         TRY(init->wait_ready());
-        return denials->start();
+        denials->take();  // The self-test's.
+        denials->start();
+        return {};
     };
     if (auto met = meet(); !met) return init->explain(std::move(met).error());
 
-    denials->take();  // The self-test's.
     NetworkSockets network = name_sockets(plan, std::move(view.network));
-    UniqueFd readiness(::epoll_create1(EPOLL_CLOEXEC));
-    if (!readiness.valid()) return errno_error("create an epoll descriptor");
-    UniqueFd pending = TRY(sys::event_fd());
-    TRY(watch(readiness.get(), init->control_fd()));
-    TRY(watch(readiness.get(), pending.get()));
     return std::unique_ptr<Jail>(new LinuxJail(plan, restrict.landlock, identity, std::move(cgroup),
                                                std::move(init), std::move(view), std::move(denials),
                                                std::move(network), std::move(readiness), std::move(pending)));

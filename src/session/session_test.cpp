@@ -171,8 +171,7 @@ class FakeJail final : public jail::Jail {
             if (signal_ == SIGKILL) exit = {0, SIGKILL};
             const std::lock_guard lock(mutex_);
             events_.push_back({jail::Event::Kind::worker_exited, exit});
-            const uint64_t one = 1;
-            (void)!::write(event_.get(), &one, sizeof one);
+            sys::signal_event(event_.get());
         });
         return {};
     }
