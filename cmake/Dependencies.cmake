@@ -1,6 +1,13 @@
 # Everything that Cellblock takes from the system; all of it is in Debian 12.
 find_package(Threads REQUIRED)
-find_package(OpenSSL REQUIRED)
+# Archives: the few functions that are used of them are nothing to load at a start (docs/adr/0023).
+find_path(NETTLE_HEADERS nettle/eddsa.h REQUIRED)
+find_library(NETTLE_ARCHIVE libnettle.a REQUIRED)
+find_library(HOGWEED_ARCHIVE libhogweed.a REQUIRED)
+find_library(GMP_ARCHIVE libgmp.a REQUIRED)
+add_library(nettle INTERFACE)
+target_link_libraries(nettle INTERFACE ${HOGWEED_ARCHIVE} ${NETTLE_ARCHIVE} ${GMP_ARCHIVE})
+find_path(XXHASH_HEADERS xxhash.h REQUIRED)  # the header is all that is used of it
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(cppzmq REQUIRED)

@@ -27,12 +27,17 @@ function(cellblock_module name)
   endif()
 endfunction()
 
+# STATIC: of shared libraries, only those of glibc are left to be loaded and linked at each start (docs/adr/0023). Not for
+# programs that use shared libraries in C++, whose exceptions need one libstdc++ for all.
 function(cellblock_program name main)
-  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(arg "STATIC" "" "LINK" ${ARGN})
   add_executable(${name} ${main})
   list(TRANSFORM arg_LINK PREPEND cellblock_ OUTPUT_VARIABLE modules)
   target_link_libraries(${name} PRIVATE ${modules} cellblock_options CLI11::CLI11)
   # Modules bring libraries that this program may not need; each costs every start.
   target_link_options(${name} PRIVATE -Wl,--as-needed)
+  if(arg_STATIC AND NOT CELLBLOCK_SANITIZE)
+    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections)
+  endif()
   add_dependencies(${name} worker_package)
 endfunction()

@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES=(
     g++ cmake ninja-build pkg-config ccache
-    xeus-dev libzmq3-dev cppzmq-dev nlohmann-json3-dev libssl-dev libseccomp-dev libcli11-dev
+    xeus-dev libzmq3-dev cppzmq-dev nlohmann-json3-dev nettle-dev libxxhash-dev libseccomp-dev libcli11-dev
     libtomlplusplus-dev libspdlog-dev
     python3 python3-venv
 )

@@ -27,11 +27,9 @@ Result<std::vector<MatchedCell>> match(const std::string& notebook, const std::s
     if (!match) return std::move(match).error().context("read " + printable(notebook));
     observe::Reader reader = TRY(observe::Reader::open(log));
     observe::Reader::Line line;
-    observe::Sha256 sha;
     while (TRY(reader.next(line))) {
         if (!line.whole) continue;
-        if (const auto record = observe::parse_intact(line.text, sha))
-            match->add_record(record->type, line.text);
+        if (const auto record = observe::parse_intact(line.text)) match->add_record(record->type, line.text);
     }
     return match->cells();
 }

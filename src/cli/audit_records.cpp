@@ -105,7 +105,6 @@ std::string time_since(const std::string& text) {
 struct AuditRecords::State {
     observe::Reader reader;
     AuditFilter filter;
-    observe::Sha256 sha;
     size_t damaged = 0;
 };
 
@@ -115,15 +114,14 @@ AuditRecords::AuditRecords(AuditRecords&&) noexcept = default;
 
 Result<AuditRecords> AuditRecords::open(const std::string& directory, AuditFilter filter) {
     // Not make_unique: aggregates have no constructor for it (clang 14).
-    std::unique_ptr<State> state(
-        new State{TRY(observe::Reader::open(directory)), std::move(filter), observe::Sha256(), 0});
+    std::unique_ptr<State> state(new State{TRY(observe::Reader::open(directory)), std::move(filter), 0});
     return AuditRecords(std::move(state));
 }
 
 Result<bool> AuditRecords::next(ShownRecord& record) {
     observe::Reader::Line line;
     while (TRY(state_->reader.next(line))) {
-        const bool intact = line.whole && observe::parse_intact(line.text, state_->sha);
+        const bool intact = line.whole && observe::parse_intact(line.text);
         if (!intact) ++state_->damaged;
         record = shown(line.text, intact);
         if (passes(record, state_->filter)) return true;

@@ -76,7 +76,7 @@ Result<NotebookMatch> NotebookMatch::read(std::string_view text) {
         cell.cell.number = number;
         cell.cell.id = text_member(members, "id");
         cell.cell.source = TRY(source_of(members));
-        cell.code = observe::to_hex(observe::Sha256().of(cell.cell.source));
+        cell.code = observe::to_hex(observe::Sha256::of(cell.cell.source));
         session::Outputs outputs;
         for (const std::string_view output :
              TRY(protocol::scan_array(find_member(members, "outputs").value_or("[]"), kMaxLines))) {

@@ -10,7 +10,7 @@ namespace {
 
 struct Fixture {
     zmq::context_t context{1};
-    protocol::Signer signer = protocol::Signer::create("key").value();
+    protocol::Signer signer{"key"};
     bool pressure = false;
     int pressure_changes = 0;
     std::unique_ptr<Iopub> iopub;

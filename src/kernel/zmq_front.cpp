@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds kQuestionRetry{20};
 
 Result<std::unique_ptr<ZmqFront>> ZmqFront::bind(const protocol::ConnectionFile& connection, EventLoop& loop,
                                                  FrontListener& listener, protocol::HeaderFactory& headers) {
-    protocol::Signer signer = TRY(protocol::Signer::create(connection.key));
+    protocol::Signer signer(connection.key);
     std::unique_ptr<ZmqFront> front(new ZmqFront(loop, listener, std::move(signer)));
     TRY(front->bind_all(connection, headers));
     return front;

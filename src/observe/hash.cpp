@@ -1,9 +1,6 @@
-// OpenSSL's EVP interface: the algorithm is fetched once, because that is most of the cost of small hashes.
+// Nettle's SHA-256: nothing has to be looked up or set up before the first hash (docs/adr/0023).
 #include "observe/hash.hpp"
 
-#include <openssl/evp.h>
-
-#include "base/check.hpp"
 #include "base/hex.hpp"
 
 namespace cellblock::observe {
@@ -31,58 +28,27 @@ bool from_hex(std::string_view text, std::span<unsigned char> out) {
     return true;
 }
 
-struct Sha256::State {
-    EVP_MD_CTX* context = ::EVP_MD_CTX_new();
-    bool begun = false;
+static_assert(std::tuple_size_v<Hash> == SHA256_DIGEST_SIZE);
 
-    State() {
-        // Without memory or without the default provider nothing of ours works.
-        CHECK(algorithm() != nullptr && context != nullptr);
-    }
-    ~State() { ::EVP_MD_CTX_free(context); }
-    /// Never freed: threads may hash until the process ends.
-    static const EVP_MD* algorithm() {
-        static const EVP_MD* const fetched = ::EVP_MD_fetch(nullptr, "SHA256", nullptr);
-        return fetched;
-    }
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-};
-
-Sha256::Sha256() : state_(std::make_unique<State>()) {}
-Sha256::~Sha256() = default;
-Sha256::Sha256(Sha256&&) noexcept = default;
-Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+Sha256::Sha256() {
+    ::nettle_sha256_init(&context_);
+}
 
 void Sha256::add(std::string_view bytes) {
-    if (!state_->begun) {
-        CHECK(::EVP_DigestInit_ex(state_->context, State::algorithm(), nullptr) == 1);
-        state_->begun = true;
-    }
-    CHECK(::EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1);
+    ::nettle_sha256_update(&context_, bytes.size(), reinterpret_cast<const uint8_t*>(bytes.data()));
 }
 
 Hash Sha256::finish() {
-    if (!state_->begun) add({});
     Hash hash;
-    CHECK(::EVP_DigestFinal_ex(state_->context, hash.data(), nullptr) == 1);
-    state_->begun = false;
+    // It begins anew by itself.
+    ::nettle_sha256_digest(&context_, hash.size(), hash.data());
     return hash;
 }
 
-Sha256 Sha256::copy() const {
-    Sha256 copy;
-    if (state_->begun) {
-        CHECK(::EVP_MD_CTX_copy_ex(copy.state_->context, state_->context) == 1);
-        copy.state_->begun = true;
-    }
-    return copy;
-}
-
 Hash Sha256::of(std::string_view bytes) {
-    CHECK(!state_->begun);
-    add(bytes);
-    return finish();
+    Sha256 hash;
+    hash.add(bytes);
+    return hash.finish();
 }
 
 }  // namespace cellblock::observe

@@ -1,16 +1,18 @@
-// Ed25519 through OpenSSL's EVP interface, and the files that keys lie in.
+// Ed25519 through Nettle, and the files that keys lie in.
 #include "observe/key.hpp"
 
 #include <fcntl.h>
-#include <openssl/bio.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
+#include <nettle/base64.h>
+#include <nettle/eddsa.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <span>
 
 #include "base/sys.hpp"
 #include "observe/hash.hpp"
@@ -24,42 +26,76 @@ constexpr const char* kPrivateName = "/key.pem";
 constexpr std::string_view kPublicSuffix = ".pub.pem";
 constexpr size_t kMaxKeyFile = 4096;
 constexpr size_t kIdDigits = 16;
-constexpr size_t kSignatureSize = 64;
-constexpr size_t kPublicSize = 32;
 /// Files that are looked at in a keys directory.
 constexpr size_t kMaxKeys = 1000;
 
-struct FreeKey {
-    void operator()(EVP_PKEY* key) const { ::EVP_PKEY_free(key); }
+/// One kind of PEM file (RFC 7468). What stands before the key in DER is always the same (RFC 8410): it names
+/// the algorithm and sizes, of which there is one.
+struct Form {
+    std::string_view label;
+    std::span<const unsigned char> prefix;
 };
-using OwnedKey = std::unique_ptr<EVP_PKEY, FreeKey>;
-struct FreeContext {
-    void operator()(EVP_MD_CTX* context) const { ::EVP_MD_CTX_free(context); }
-};
-using OwnedContext = std::unique_ptr<EVP_MD_CTX, FreeContext>;
-struct FreeBio {
-    void operator()(BIO* bio) const { ::BIO_free(bio); }
-};
-using OwnedBio = std::unique_ptr<BIO, FreeBio>;
 
-OwnedBio reader(const std::string& pem) {
-    return OwnedBio(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+constexpr std::array<unsigned char, 16> kPrivatePrefix{0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+                                                       0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+constexpr std::array<unsigned char, 12> kPublicPrefix{0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+                                                      0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+constexpr Form kPrivate{"PRIVATE KEY", kPrivatePrefix};
+constexpr Form kPublic{"PUBLIC KEY", kPublicPrefix};
+constexpr size_t kMaxDer = kPrivatePrefix.size() + sizeof(KeyBytes);
+constexpr size_t kMaxBase64 = BASE64_ENCODE_RAW_LENGTH(kMaxDer);
+
+std::string boundary(std::string_view which, const Form& form) {
+    return "-----" + std::string(which) + " " + std::string(form.label) + "-----";
 }
 
-Result<std::string> id_of(EVP_PKEY* key) {
-    std::array<unsigned char, kPublicSize> raw{};
-    size_t size = raw.size();
-    if (::EVP_PKEY_get_id(key) != EVP_PKEY_ED25519 ||
-        ::EVP_PKEY_get_raw_public_key(key, raw.data(), &size) != 1)
-        return Error("it is no Ed25519 key");
-    const std::string_view bytes(reinterpret_cast<const char*>(raw.data()), size);
-    return to_hex(Sha256().of(bytes)).substr(0, kIdDigits);
+std::string to_pem(const Form& form, const KeyBytes& key) {
+    std::array<unsigned char, kMaxDer> der;
+    std::ranges::copy(form.prefix, der.begin());
+    std::ranges::copy(key, der.begin() + static_cast<std::ptrdiff_t>(form.prefix.size()));
+    const size_t size = form.prefix.size() + key.size();
+    // Not longer than the one line of 64 characters that RFC 7468 wants lines to have.
+    std::string text(BASE64_ENCODE_RAW_LENGTH(size), '\0');
+    ::nettle_base64_encode_raw(text.data(), size, der.data());
+    ::explicit_bzero(der.data(), der.size());
+    return boundary("BEGIN", form) + "\n" + text + "\n" + boundary("END", form) + "\n";
 }
 
-std::string text_of(BIO* bio) {
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(bio, &data);
-    return {data, static_cast<size_t>(size)};
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view kSpace = " \t\r\n";
+    const size_t first = text.find_first_not_of(kSpace);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+/// Nothing when it is no Ed25519 key of this form, and nothing else.
+std::optional<KeyBytes> from_pem(const Form& form, std::string_view pem) {
+    pem = trimmed(pem);
+    const std::string begin = boundary("BEGIN", form);
+    const std::string end = boundary("END", form);
+    if (!pem.starts_with(begin) || !pem.ends_with(end) || pem.size() < begin.size() + end.size()) return {};
+    pem.remove_prefix(begin.size());
+    pem.remove_suffix(end.size());
+    if (pem.size() > 2 * kMaxBase64) return {};
+    std::array<unsigned char, BASE64_DECODE_LENGTH(2 * kMaxBase64)> der;
+    size_t size = der.size();
+    base64_decode_ctx context;
+    ::nettle_base64_decode_init(&context);
+    KeyBytes key;
+    // White space in it is passed over.
+    const bool is_whole =
+        ::nettle_base64_decode_update(&context, &size, der.data(), pem.size(), pem.data()) == 1 &&
+        ::nettle_base64_decode_final(&context) == 1 && size == form.prefix.size() + key.size() &&
+        std::memcmp(der.data(), form.prefix.data(), form.prefix.size()) == 0;
+    if (is_whole) std::memcpy(key.data(), der.data() + form.prefix.size(), key.size());
+    ::explicit_bzero(der.data(), der.size());
+    if (!is_whole) return {};
+    return key;
+}
+
+std::string id_of(const KeyBytes& public_key) {
+    const std::string_view bytes(reinterpret_cast<const char*>(public_key.data()), public_key.size());
+    return to_hex(Sha256::of(bytes)).substr(0, kIdDigits);
 }
 
 Result<void> write_new(const std::string& path, const std::string& text, mode_t mode) {
@@ -77,17 +113,26 @@ Result<void> write_new(const std::string& path, const std::string& text, mode_t 
 
 }  // namespace
 
-struct SigningKey::Key {
-    OwnedKey key;
-};
-struct PublicKeys::Key {
-    OwnedKey key;
-};
+SigningKey::SigningKey(const KeyBytes& secret) : secret_(secret) {
+    ::nettle_ed25519_sha512_public_key(public_.data(), secret_.data());
+    id_ = id_of(public_);
+}
 
-SigningKey::SigningKey(std::unique_ptr<Key> key, std::string id) : key_(std::move(key)), id_(std::move(id)) {}
-SigningKey::~SigningKey() = default;
-SigningKey::SigningKey(SigningKey&&) noexcept = default;
-SigningKey& SigningKey::operator=(SigningKey&&) noexcept = default;
+SigningKey::~SigningKey() {
+    ::explicit_bzero(secret_.data(), secret_.size());
+}
+
+SigningKey::SigningKey(SigningKey&& other) noexcept
+    : secret_(other.secret_), public_(other.public_), id_(std::move(other.id_)) {
+    ::explicit_bzero(other.secret_.data(), other.secret_.size());
+}
+
+SigningKey& SigningKey::operator=(SigningKey&& other) noexcept {
+    std::swap(secret_, other.secret_);
+    std::swap(public_, other.public_);
+    std::swap(id_, other.id_);
+    return *this;
+}
 
 Result<SigningKey> SigningKey::create(const std::string& directory, bool replace) {
     std::error_code error;
@@ -99,22 +144,17 @@ Result<SigningKey> SigningKey::create(const std::string& directory, bool replace
         return Error("make a key: there is one in " + directory)
             .with_remedy("It goes on signing. To sign with a new one from now on, use --replace-key.");
 
-    OwnedKey key(::EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
-    if (!key) return Error("make an Ed25519 key: OpenSSL refuses");
-    std::string id = TRY(id_of(key.get()));
-    const OwnedBio secret(::BIO_new(BIO_s_secmem()));
-    const OwnedBio open(::BIO_new(BIO_s_mem()));
-    if (!secret || !open ||
-        ::PEM_write_bio_PKCS8PrivateKey(secret.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) !=
-            1 ||
-        ::PEM_write_bio_PUBKEY(open.get(), key.get()) != 1)
-        return Error("write the key as PEM: OpenSSL refuses");
+    KeyBytes secret;
+    // Not interrupted and never short for so few bytes (getrandom(2)).
+    if (::getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size()))
+        return errno_error("ask for random bytes for a key");
+    SigningKey key(secret);
     // The public part first: what is signed can be checked at any time.
-    TRY(write_new(directory + "/" + id + std::string(kPublicSuffix), text_of(open.get()), 0644));
-    TRY(write_new(path, text_of(secret.get()), 0600));
-    auto owned = std::make_unique<Key>();
-    owned->key = std::move(key);
-    return SigningKey(std::move(owned), std::move(id));
+    TRY(write_new(directory + "/" + key.id() + std::string(kPublicSuffix), to_pem(kPublic, key.public_),
+                  0644));
+    TRY(write_new(path, to_pem(kPrivate, secret), 0600));
+    ::explicit_bzero(secret.data(), secret.size());
+    return key;
 }
 
 Result<std::optional<SigningKey>> SigningKey::load(const std::string& directory) {
@@ -127,34 +167,21 @@ Result<std::optional<SigningKey>> SigningKey::load(const std::string& directory)
     if ((status.st_mode & 0077U) != 0)
         return Error("use the audit key " + path + ": others may read or write it")
             .with_remedy("chmod 600 " + path + ", or make a new one: cellblock audit init --replace-key");
-    const std::string pem = TRY(sys::read_file(path, kMaxKeyFile));
-    const OwnedBio bio = reader(pem);
-    OwnedKey key(::PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
-    if (!key)
-        return Error("read the audit key " + path + ": it is no private key in PEM")
+    auto secret = from_pem(kPrivate, TRY(sys::read_file(path, kMaxKeyFile)));
+    if (!secret)
+        return Error("read the audit key " + path + ": it is no private Ed25519 key in PEM (PKCS #8)")
             .with_remedy("Make a new one: cellblock audit init --replace-key");
-    auto id = id_of(key.get());
-    if (!id) return std::move(id).error().context("read the audit key " + path);
-    auto owned = std::make_unique<Key>();
-    owned->key = std::move(key);
-    return std::optional<SigningKey>(SigningKey(std::move(owned), *std::move(id)));
+    std::optional<SigningKey> key = SigningKey(*secret);
+    ::explicit_bzero(secret->data(), secret->size());
+    return key;
 }
 
-Result<std::string> SigningKey::sign(std::string_view message) const {
-    std::array<unsigned char, kSignatureSize> signature{};
-    size_t size = signature.size();
-    const OwnedContext context(::EVP_MD_CTX_new());
-    if (!context || ::EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_->key.get()) != 1 ||
-        ::EVP_DigestSign(context.get(), signature.data(), &size,
-                         reinterpret_cast<const unsigned char*>(message.data()), message.size()) != 1)
-        return Error("sign with Ed25519: OpenSSL refuses");
+std::string SigningKey::sign(std::string_view message) const {
+    std::array<unsigned char, ED25519_SIGNATURE_SIZE> signature;
+    ::nettle_ed25519_sha512_sign(public_.data(), secret_.data(), message.size(),
+                                 reinterpret_cast<const uint8_t*>(message.data()), signature.data());
     return to_hex(signature);
 }
-
-PublicKeys::PublicKeys() = default;
-PublicKeys::~PublicKeys() = default;
-PublicKeys::PublicKeys(PublicKeys&&) noexcept = default;
-PublicKeys& PublicKeys::operator=(PublicKeys&&) noexcept = default;
 
 Result<PublicKeys> PublicKeys::load(const std::string& directory) {
     PublicKeys keys;
@@ -170,15 +197,9 @@ Result<PublicKeys> PublicKeys::load(const std::string& directory) {
 }
 
 Result<void> PublicKeys::add_file(const std::string& path) {
-    const std::string pem = TRY(sys::read_file(path, kMaxKeyFile));
-    const OwnedBio bio = reader(pem);
-    OwnedKey key(::PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
-    if (!key) return Error("read " + path + ": it is no public key in PEM");
-    auto id = id_of(key.get());
-    if (!id) return std::move(id).error().context("read " + path);
-    auto owned = std::make_unique<Key>();
-    owned->key = std::move(key);
-    keys_[*std::move(id)] = std::move(owned);
+    const auto key = from_pem(kPublic, TRY(sys::read_file(path, kMaxKeyFile)));
+    if (!key) return Error("read " + path + ": it is no public Ed25519 key in PEM");
+    keys_[id_of(*key)] = *key;
     return {};
 }
 
@@ -188,13 +209,10 @@ bool PublicKeys::knows(const std::string& id) const {
 
 bool PublicKeys::verify(const std::string& id, std::string_view message, std::string_view signature) const {
     const auto found = keys_.find(id);
-    std::array<unsigned char, kSignatureSize> raw{};
-    if (found == keys_.end() || !from_hex(signature, raw)) return false;
-    const OwnedContext context(::EVP_MD_CTX_new());
-    return context &&
-           ::EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, found->second->key.get()) == 1 &&
-           ::EVP_DigestVerify(context.get(), raw.data(), raw.size(),
-                              reinterpret_cast<const unsigned char*>(message.data()), message.size()) == 1;
+    std::array<unsigned char, ED25519_SIGNATURE_SIZE> raw{};
+    return found != keys_.end() && from_hex(signature, raw) &&
+           ::nettle_ed25519_sha512_verify(found->second.data(), message.size(),
+                                          reinterpret_cast<const uint8_t*>(message.data()), raw.data()) == 1;
 }
 
 }  // namespace cellblock::observe

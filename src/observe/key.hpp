@@ -8,8 +8,8 @@
 //                       raw public key
 #pragma once
 
+#include <array>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +17,9 @@
 #include "base/result.hpp"
 
 namespace cellblock::observe {
+
+/// 32 bytes, as RFC 8032 has them.
+using KeyBytes = std::array<unsigned char, 32>;
 
 class SigningKey {
   public:
@@ -32,23 +35,19 @@ class SigningKey {
 
     [[nodiscard]] const std::string& id() const { return id_; }
     /// 128 hexadecimal digits (RFC 8032).
-    [[nodiscard]] Result<std::string> sign(std::string_view message) const;
+    [[nodiscard]] std::string sign(std::string_view message) const;
 
   private:
-    struct Key;
-    SigningKey(std::unique_ptr<Key> key, std::string id);
-    std::unique_ptr<Key> key_;
+    explicit SigningKey(const KeyBytes& secret);
+
+    KeyBytes secret_;  ///< overwritten when it is not needed any more
+    KeyBytes public_;
     std::string id_;
 };
 
 /// The public keys that are trusted.
 class PublicKeys {
   public:
-    PublicKeys();
-    ~PublicKeys();
-    PublicKeys(PublicKeys&&) noexcept;
-    PublicKeys& operator=(PublicKeys&&) noexcept;
-
     /// All of a keys directory; none when there is no such directory.
     static Result<PublicKeys> load(const std::string& directory);
     Result<void> add_file(const std::string& path);
@@ -59,8 +58,7 @@ class PublicKeys {
                               std::string_view signature) const;
 
   private:
-    struct Key;
-    std::map<std::string, std::unique_ptr<Key>> keys_;
+    std::map<std::string, KeyBytes> keys_;
 };
 
 }  // namespace cellblock::observe

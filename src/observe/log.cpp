@@ -66,10 +66,10 @@ Result<uint64_t> size_of(int fd, const std::string& path) {
     return static_cast<uint64_t>(status.st_size);
 }
 
-Entry recovered(const Tail& tail, Sha256& sha) {
+Entry recovered(const Tail& tail) {
     Members members;
     members.integer("damaged_bytes", static_cast<int64_t>(tail.damage.size()));
-    members.hash("damaged_sha256", sha.of(tail.damage));
+    members.hash("damaged_sha256", Sha256::of(tail.damage));
     members.flag("completed", tail.completed);
     return {"recovered", members};
 }
@@ -99,7 +99,7 @@ std::string newest_checkpoint_path(const std::string& keys_directory, const std:
     std::error_code error;
     const fs::path whole = fs::weakly_canonical(directory, error);
     const std::string name = error ? directory : whole.string();
-    return keys_directory + "/checkpoint-" + to_hex(Sha256().of(name)).substr(0, kNameDigits) + ".json";
+    return keys_directory + "/checkpoint-" + to_hex(Sha256::of(name)).substr(0, kNameDigits) + ".json";
 }
 
 std::string signed_message(std::string_view record_before_signature) {
@@ -236,7 +236,7 @@ Result<Position> Log::read_end(const std::vector<Segment>& segments) {
         const Tail tail = TRY(read_tail(fd.get(), size, segment->path));
         if (segment == segments.rbegin()) {
             line_is_unfinished_ = tail.unfinished_line;
-            if (!tail.damage.empty() || tail.completed) remarks_.push_back(recovered(tail, sha_));
+            if (!tail.damage.empty() || tail.completed) remarks_.push_back(recovered(tail));
         }
         if (tail.found) return tail.last;
     }
@@ -259,7 +259,7 @@ Result<void> Log::write_entries(std::span<const Entry> entries) {
         std::string bytes = line_is_unfinished_ ? "\n" : "";
         Position position = end_;
         const auto add = [&](const Entry& entry) {
-            const Line line = format_record(position, entry, sha_);
+            const Line line = format_record(position, entry);
             bytes += line.text;
             position = line.position;
         };
@@ -325,10 +325,10 @@ Result<void> Log::sign() {
     if (open_.size == 0 || !remarks_.empty()) TRY(write_entries({}));
     Entry entry{"checkpoint", {}};
     entry.members.text("key", key_->id());
-    const std::string unsigned_line = format_record(end_, entry, sha_).text;
+    const std::string unsigned_line = format_record(end_, entry).text;
     const std::string message = unsigned_line.substr(0, unsigned_line.rfind(",\"hash\":\""));
-    entry.members.text("signature", TRY(key_->sign(signed_message(message))));
-    const auto [line, position] = format_record(end_, entry, sha_);
+    entry.members.text("signature", key_->sign(signed_message(message)));
+    const auto [line, position] = format_record(end_, entry);
     TRY(write_bytes(line));
     end_ = position;
     TRY(sync_now());

@@ -103,7 +103,6 @@ class Log {
     const std::optional<SigningKey> key_;
 
     std::mutex mutex_;
-    Sha256 sha_;
     UniqueFd lock_fd_;
     Open open_;
     Position end_;                // of the chain, as it was when we looked last

@@ -124,7 +124,7 @@ std::string Members::body() const {
     return body_ + ",\"cut\":[" + names + "]";
 }
 
-Line format_record(const Position& previous, const Entry& entry, Sha256& sha) {
+Line format_record(const Position& previous, const Entry& entry) {
     Line line;
     line.position.seq = previous.seq + 1;
     std::string& text = line.text;
@@ -138,7 +138,7 @@ Line format_record(const Position& previous, const Entry& entry, Sha256& sha) {
     text += entry.type;
     text += '"';
     text += entry.members.body();
-    line.position.hash = sha.of(text);
+    line.position.hash = Sha256::of(text);
     text += kHash;
     text += to_hex(line.position.hash);
     text += kEnd;
@@ -172,9 +172,9 @@ std::optional<Record> parse_record(std::string_view line) {
     return record;
 }
 
-std::optional<Record> parse_intact(std::string_view line, Sha256& sha) {
+std::optional<Record> parse_intact(std::string_view line) {
     auto record = parse_record(line);
-    if (record && sha.of(record->hashed) != record->hash) return {};
+    if (record && Sha256::of(record->hashed) != record->hash) return {};
     return record;
 }
 

@@ -83,7 +83,7 @@ struct Line {
     std::string text;
     Position position;
 };
-Line format_record(const Position& previous, const Entry& entry, Sha256& sha);
+Line format_record(const Position& previous, const Entry& entry);
 
 /// The parts of a line; the views point into it.
 struct Record {
@@ -99,6 +99,6 @@ struct Record {
 /// Nothing when the line, without its line feed, does not have the frame of a record.
 std::optional<Record> parse_record(std::string_view line);
 /// parse_record(), and nothing either when the record's hash is not that of its bytes.
-std::optional<Record> parse_intact(std::string_view line, Sha256& sha);
+std::optional<Record> parse_intact(std::string_view line);
 
 }  // namespace cellblock::observe

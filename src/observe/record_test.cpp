@@ -12,17 +12,16 @@ using testing::HasSubstr;
 using testing::Not;
 
 Line format(const Members& members, Position previous = {}) {
-    Sha256 sha;
-    return format_record(previous, {"cell_end", members, Time{}}, sha);
+    return format_record(previous, {"cell_end", members, Time{}});
 }
 
 TEST(Hash, CanBeAskedForOnTheWay) {
     Sha256 sha;
-    EXPECT_EQ(sha.so_far(), Sha256().of(""));
+    EXPECT_EQ(sha.so_far(), Sha256::of(""));
     sha.add("a");
-    EXPECT_EQ(sha.so_far(), Sha256().of("a"));
+    EXPECT_EQ(sha.so_far(), Sha256::of("a"));
     sha.add("b");
-    EXPECT_EQ(sha.finish(), Sha256().of("ab"));
+    EXPECT_EQ(sha.finish(), Sha256::of("ab"));
 }
 
 TEST(Record, HasTheDocumentedFrameAndHash) {
@@ -40,9 +39,8 @@ TEST(Record, HasTheDocumentedFrameAndHash) {
 
 TEST(Record, IsReadBack) {
     const Line first = format(Members().integer("a", 1));
-    Sha256 sha;
     const Line second = format(Members(), first.position);
-    const auto record = parse_intact(std::string_view(second.text).substr(0, second.text.size() - 1), sha);
+    const auto record = parse_intact(std::string_view(second.text).substr(0, second.text.size() - 1));
     ASSERT_TRUE(record);
     EXPECT_EQ(record->seq, 2U);
     EXPECT_EQ(record->prev, first.position.hash);
@@ -51,23 +49,20 @@ TEST(Record, IsReadBack) {
 }
 
 TEST(Record, EveryFlippedBitIsNoticed) {
-    Sha256 sha;
     std::string line = format(Members().text("notebook", "a.ipynb")).text;
     line.pop_back();
     for (size_t i = 0; i < line.size(); ++i)
         for (int bit = 0; bit < 8; ++bit) {
             std::string other = line;
             other[i] = static_cast<char>(other[i] ^ 1 << bit);
-            EXPECT_FALSE(parse_intact(other, sha)) << other;
+            EXPECT_FALSE(parse_intact(other)) << other;
         }
 }
 
 TEST(Record, IsNotReadFromAnyBeginningOfALine) {
-    Sha256 sha;
     const std::string line = format(Members().text("notebook", "a.ipynb")).text;
-    for (size_t size = 0; size + 1 < line.size(); ++size)
-        EXPECT_FALSE(parse_intact(line.substr(0, size), sha));
-    EXPECT_FALSE(parse_intact(line, sha)) << "with its line feed it is two lines";
+    for (size_t size = 0; size + 1 < line.size(); ++size) EXPECT_FALSE(parse_intact(line.substr(0, size)));
+    EXPECT_FALSE(parse_intact(line)) << "with its line feed it is two lines";
 }
 
 TEST(Record, IsOneLineOfPrintableTextWhateverIsInIt) {
@@ -97,8 +92,7 @@ TEST(Record, IsBoundedWhateverTextsAreMadeOf) {
         members.text("code", text, kMaxCode);
         const std::string line = format(members).text;
         EXPECT_LE(line.size(), kMaxRecord);
-        Sha256 sha;
-        EXPECT_TRUE(parse_intact(std::string_view(line).substr(0, line.size() - 1), sha));
+        EXPECT_TRUE(parse_intact(std::string_view(line).substr(0, line.size() - 1)));
     }
 }
 

@@ -57,7 +57,6 @@ Result<std::string> read_range(int fd, uint64_t from, uint64_t size, const std::
 // The last intact record within `bytes`, which begin with a line when `from_start`.
 Tail find_tail(std::string_view bytes, bool from_start) {
     Tail tail;
-    Sha256 sha;
     tail.unfinished_line = !bytes.empty() && bytes.back() != '\n';
     size_t end = bytes.size();
     while (end > 0) {
@@ -67,7 +66,7 @@ Tail find_tail(std::string_view bytes, bool from_start) {
         const size_t feed = text_end == 0 ? std::string_view::npos : bytes.rfind('\n', text_end - 1);
         if (feed == std::string_view::npos && !from_start) return tail;
         const size_t begin = feed == std::string_view::npos ? 0 : feed + 1;
-        if (const auto record = parse_intact(bytes.substr(begin, text_end - begin), sha)) {
+        if (const auto record = parse_intact(bytes.substr(begin, text_end - begin))) {
             tail.found = true;
             tail.last = record->position();
             tail.completed = !has_feed;

@@ -92,7 +92,7 @@ class Walk {
     }
 
     Result<void> take(const Reader::Line& line) {
-        const auto record = line.whole ? parse_intact(line.text, sha_) : std::nullopt;
+        const auto record = line.whole ? parse_intact(line.text) : std::nullopt;
         if (record && follows(*record)) {
             accept(*record);
             return {};
@@ -153,7 +153,7 @@ class Walk {
                           record_name(expected()) + " is not what was written, and nothing follows it");
                 return {};
             }
-            const auto record = line.whole ? parse_intact(line.text, sha_) : std::nullopt;
+            const auto record = line.whole ? parse_intact(line.text) : std::nullopt;
             if (!record) continue;
             judge(*record, damage);
             return {};
@@ -199,7 +199,7 @@ class Walk {
         // wrong.
         Reader::Line line;
         std::optional<Record> next;
-        if (TRY(reader_.next(line)) && line.whole) next = parse_intact(line.text, sha_);
+        if (TRY(reader_.next(line)) && line.whole) next = parse_intact(line.text);
         if (next && follows(*next))
             found(Wrong::inserted, here.seq,
                   "a record with the number " + std::to_string(here.seq) + " was put before the real one");
@@ -215,7 +215,7 @@ class Walk {
     Result<bool> is_later(uint64_t seq) {
         Reader::Line line;
         while (TRY(reader_.next(line))) {
-            const auto record = line.whole ? parse_intact(line.text, sha_) : std::nullopt;
+            const auto record = line.whole ? parse_intact(line.text) : std::nullopt;
             if (record && record->seq == seq) return true;
         }
         return false;
@@ -225,7 +225,7 @@ class Walk {
         for (const std::string& text : options_.kept_checkpoints) {
             std::string_view line = text;
             while (line.ends_with('\n')) line.remove_suffix(1);
-            const auto record = parse_intact(line, sha_);
+            const auto record = parse_intact(line);
             const auto checkpoint = record ? parse_checkpoint(*record) : std::nullopt;
             if (!checkpoint)
                 return Error("read a checkpoint: it is no line of type checkpoint of an audit log");
@@ -253,7 +253,6 @@ class Walk {
     Reader& reader_;
     const VerifyOptions& options_;
     VerifyReport report_;
-    Sha256 sha_;
     Place place_;
     std::unordered_map<uint64_t, Hash> kept_;
     uint64_t last_kept_ = 0;

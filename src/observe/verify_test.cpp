@@ -25,7 +25,7 @@ class Verify : public LogTest {
     static std::string forge(const std::string& line, const std::string& from, const std::string& to) {
         std::string bytes = line.substr(0, line.size() - 75);
         bytes.replace(bytes.find(from), from.size(), to);
-        return bytes + ",\"hash\":\"" + to_hex(Sha256().of(bytes)) + "\"}";
+        return bytes + ",\"hash\":\"" + to_hex(Sha256::of(bytes)) + "\"}";
     }
     /// All from `index` on, chained anew.
     static void rechain(std::vector<std::string>& lines, size_t index) {

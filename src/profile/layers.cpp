@@ -1,7 +1,6 @@
 // resolve() is the page to read: one layer after the other, and at the end the ceilings.
 #include "profile/layers.hpp"
 
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,8 +9,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/hex.hpp"
 #include "base/printable.hpp"
+#include "observe/hash.hpp"
 #include "profile/document.hpp"
 #include "profile/file.hpp"
 #include "shipped_profiles.hpp"
@@ -282,12 +281,7 @@ std::string digest_of(const Effective& effective) {
     std::string text;
     for (const Line& line : effective.lines)
         text += std::string(line.setting->key) + " = " + line.value + "\n";
-    std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
-    unsigned size = 0;
-    CHECK(EVP_Digest(text.data(), text.size(), hash.data(), &size, EVP_sha256(), nullptr) == 1);
-    std::string digest = "sha256:";
-    for (unsigned i = 0; i < size; ++i) append_hex(digest, hash.at(i));
-    return digest;
+    return "sha256:" + observe::to_hex(observe::Sha256::of(text));
 }
 
 void add_names(const std::string& directory, std::vector<std::string>& names) {

@@ -2,10 +2,8 @@
 // message whose signature has not been verified.
 #include "protocol/message.hpp"
 
-#include <openssl/core_names.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -140,37 +138,19 @@ void append_date(std::string& out, std::chrono::system_clock::time_point now) {
 
 }  // namespace
 
+/// The key, padded and hashed, from which each signature goes on.
 struct Signer::State {
-    struct FreeMac {
-        void operator()(EVP_MAC* owned) const { EVP_MAC_free(owned); }
-    };
-    struct FreeContext {
-        void operator()(EVP_MAC_CTX* owned) const { EVP_MAC_CTX_free(owned); }
-    };
-    std::unique_ptr<EVP_MAC, FreeMac> mac;
-    std::unique_ptr<EVP_MAC_CTX, FreeContext> context;
+    hmac_sha256_ctx keyed;
 };
 
-Signer::Signer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Signer::Signer(Signer&&) noexcept = default;
 Signer& Signer::operator=(Signer&&) noexcept = default;
 Signer::~Signer() = default;
 
-Result<Signer> Signer::create(std::string_view key) {
-    if (key.empty()) return Signer(nullptr);
-    auto state = std::make_unique<State>();
-    state->mac.reset(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
-    if (state->mac) state->context.reset(EVP_MAC_CTX_new(state->mac.get()));
-    std::string digest = "SHA256";
-    const std::array<OSSL_PARAM, 2> parameters{
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
-        OSSL_PARAM_construct_end()};
-    const std::basic_string<unsigned char> bytes(key.begin(), key.end());
-    if (!state->context ||
-        EVP_MAC_init(state->context.get(), bytes.data(), bytes.size(), parameters.data()) != 1)
-        return Error("prepare HMAC-SHA256: OpenSSL does not offer it")
-            .with_remedy("Check OpenSSL's configuration (openssl.cnf) on this machine.");
-    return Signer(std::move(state));
+Signer::Signer(std::string_view key) {
+    if (key.empty()) return;
+    state_ = std::make_unique<State>();
+    ::nettle_hmac_sha256_set_key(&state_->keyed, key.size(), reinterpret_cast<const uint8_t*>(key.data()));
 }
 
 bool Signer::enabled() const {
@@ -179,16 +159,11 @@ bool Signer::enabled() const {
 
 std::string Signer::sign(const std::array<std::string_view, 4>& parts) const {
     if (!enabled()) return "";
-    EVP_MAC_CTX* const context = state_->context.get();
-    // Without a key: starts over with the key it has, which saves hashing the padded key twice.
-    CHECK(EVP_MAC_init(context, nullptr, 0, nullptr) == 1);
-    for (const std::string_view part : parts) {
-        const void* const bytes = part.data();
-        CHECK(EVP_MAC_update(context, static_cast<const unsigned char*>(bytes), part.size()) == 1);
-    }
+    hmac_sha256_ctx context = state_->keyed;
+    for (const std::string_view part : parts)
+        ::nettle_hmac_sha256_update(&context, part.size(), reinterpret_cast<const uint8_t*>(part.data()));
     std::array<unsigned char, kDigestSize> digest;
-    size_t size = 0;
-    CHECK(EVP_MAC_final(context, digest.data(), &size, digest.size()) == 1 && size == digest.size());
+    ::nettle_hmac_sha256_digest(&context, digest.size(), digest.data());
     std::string text;
     text.reserve(kSignatureSize);
     for (const unsigned char byte : digest) append_hex(text, byte);
@@ -198,7 +173,7 @@ std::string Signer::sign(const std::array<std::string_view, 4>& parts) const {
 bool Signer::verify(const std::array<std::string_view, 4>& parts, std::string_view signature) const {
     if (!enabled()) return true;
     if (signature.size() != kSignatureSize) return false;
-    return CRYPTO_memcmp(sign(parts).data(), signature.data(), kSignatureSize) == 0;
+    return ::nettle_memeql_sec(sign(parts).data(), signature.data(), kSignatureSize) == 1;
 }
 
 bool ReplayWindow::admit(std::string_view signature) {

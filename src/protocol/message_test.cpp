@@ -19,7 +19,7 @@ const std::string kHeader =
     R"({"msg_id": "m1", "msg_type": "execute_request", "username": "u", "session": "s1", "date": 1795249360.521167, "version": "5.3"})";
 
 Signer signer(std::string_view key = "secret") {
-    return Signer::create(key).value();
+    return Signer(key);
 }
 
 Message request(const std::string& header = kHeader, const std::string& content = R"({"code":"1+1"})") {
@@ -46,7 +46,7 @@ Result<Request> decode_header(const std::string& header) {
 }
 
 std::string signature(uint64_t number) {
-    static const Signer signer = Signer::create("k").value();
+    static const Signer signer("k");
     return signer.sign({std::to_string(number), "", "", ""});
 }
 

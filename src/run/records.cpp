@@ -91,9 +91,9 @@ std::string Records::ended(const Outcome& outcome, const Collector& output) {
     if (outcome.ending) {
         entry.members.append(usage_members(outcome.ending->usage));
         entry.members.integer("stdout_bytes", static_cast<int64_t>(outcome.ending->out.bytes))
-            .hash("stdout_sha256", observe::Sha256().of(output.out()));
+            .hash("stdout_sha256", observe::Sha256::of(output.out()));
         entry.members.integer("stderr_bytes", static_cast<int64_t>(outcome.ending->err.bytes))
-            .hash("stderr_sha256", observe::Sha256().of(output.err()));
+            .hash("stderr_sha256", observe::Sha256::of(output.err()));
         std::vector<Members> calls;
         for (const jail::Denial& denial : outcome.ending->denials)
             if (calls.size() < kMaxCalls)

@@ -1,7 +1,7 @@
 // Text of strangers on its way to people and programs.
 #include "run/streams.hpp"
 
-#include <openssl/evp.h>
+#include <nettle/base64.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -211,10 +211,8 @@ bool is_utf8(std::string_view bytes) {
 }
 
 std::string base64(std::string_view bytes) {
-    std::string out((bytes.size() + 2) / 3 * 4, '\0');
-    // It writes a zero byte behind them, which is where the string's own is.
-    ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+    std::string out(BASE64_ENCODE_RAW_LENGTH(bytes.size()), '\0');
+    ::nettle_base64_encode_raw(out.data(), bytes.size(), reinterpret_cast<const uint8_t*>(bytes.data()));
     return out;
 }
 

@@ -219,7 +219,7 @@ Result<void> Audit::cell_begins(uint64_t id, const protocol::Request& request) {
     if (const std::string traceparent = traceparent_of(request); !traceparent.empty())
         cell.names.text("traceparent", traceparent);
     const std::string code = protocol::text_member(request.content, "code");
-    cell.code.hash("code_sha256", observe::Sha256().of(code));
+    cell.code.hash("code_sha256", observe::Sha256::of(code));
     Entry entry{"cell_start", cell.names};
     entry.members.append(cell.code);
     entry.members.integer("code_bytes", static_cast<int64_t>(code.size()));

@@ -40,7 +40,7 @@ char letter_of(std::string_view type) {
 }
 
 Hash hash_of(std::string_view text) {
-    return Sha256().of(text);
+    return Sha256::of(text);
 }
 
 std::string_view member(const std::vector<protocol::JsonMember>& members, std::string_view name) {
@@ -258,7 +258,7 @@ void Outputs::add_text(std::string_view text) {
         const std::string_view part = text.substr(0, feed);
         if (has_control(part)) {
             // Up to here both are the same.
-            if (!run.obeyed) run.obeyed = run.plain.copy();
+            if (!run.obeyed) run.obeyed = run.plain;
             run.line_has_control = true;
             if (run.is_long) note_trouble("long_line");
         }
@@ -278,11 +278,11 @@ void Outputs::add_text(std::string_view text) {
 }
 
 Outputs::Output Outputs::of_run() const {
-    Sha256 plain = run_->plain.copy();
+    Sha256 plain = run_->plain;
     plain.add(run_->line);
     Output output{'s', plain.finish(), nullptr, {}};
     if (!run_->obeyed) return output;
-    Sha256 obeyed = run_->obeyed->copy();
+    Sha256 obeyed = *run_->obeyed;
     obeyed.add(run_->line_has_control ? obey_control(run_->line) : run_->line);
     output.obeyed = obeyed.finish();
     return output;

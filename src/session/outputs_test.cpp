@@ -36,7 +36,7 @@ std::string plain(const Outputs& outputs) {
 }
 
 TEST(Outputs, AreTheHashOfNothingAtFirst) {
-    EXPECT_EQ(plain(Outputs()), observe::to_hex(observe::Sha256().of("")));
+    EXPECT_EQ(plain(Outputs()), observe::to_hex(observe::Sha256::of("")));
 }
 
 TEST(Outputs, JoinTextAsFrontEndsDo) {

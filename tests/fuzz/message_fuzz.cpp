@@ -12,8 +12,8 @@ namespace cellblock::protocol {
 namespace {
 
 const Signer& signer(bool with_key) {
-    static const Signer key = Signer::create("key").value();
-    static const Signer none = Signer::create("").value();
+    static const Signer key("key");
+    static const Signer none("");
     return with_key ? key : none;
 }
 

@@ -32,7 +32,7 @@ HEAVY = {
     r"<seccomp\.h>": ("jail/filters/", "jail/seccomp_test.cpp"),
     r"<nlohmann/json\.hpp>": ("*.cpp",),
     r"<CLI/": ("cli/",),
-    r"<openssl/": ("protocol/", "observe/", "profile/", "run/"),
+    r"<nettle/": ("protocol/", "observe/", "run/"),
     r"<spdlog/": ("observe/diagnostics.cpp",),
     r"<toml\+\+/": ("profile/toml.cpp",),
 }
