@@ -134,7 +134,7 @@ Result<Outcome> run_or_repeat(const Job& job, const Store& store, const Collecto
                               Progress& progress, bool& repeated) {
     const std::string input = TRY(read_input(job.stdin_fd));
     const std::string key = key_of(job, input);
-    if (const auto kept = store.get(Kind::result, key)) {
+    if (const auto kept = store.result(key)) {
         if (auto outcome = recall(job, *kept, sink)) {
             repeated = true;
             return *std::move(outcome);
@@ -149,7 +149,7 @@ Result<Outcome> run_or_repeat(const Job& job, const Store& store, const Collecto
     Outcome outcome = TRY(run_program(with_input, store, sink, progress));
     if (outcome.verdict == Verdict::ok || outcome.verdict == Verdict::exit_nonzero) {
         // What cannot be kept is run again next time.
-        [[maybe_unused]] const auto kept = store.put(Kind::result, key, keep(outcome, output));
+        [[maybe_unused]] const auto kept = store.keep_result(key, keep(outcome, output));
     }
     return outcome;
 }

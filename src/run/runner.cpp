@@ -28,6 +28,13 @@ jail::Plan with_mounts(jail::Plan plan, const Job& job, const std::vector<jail::
     return plan;
 }
 
+/// Built programs are shown where they would have been placed.
+jail::Plan with_programs(jail::Plan plan, const std::vector<KeptProgram::Shown>& programs) {
+    for (const KeptProgram::Shown& program : programs)
+        plan.mounts.push_back({program.source, std::string(kProgramDirectory) + "/" + program.path});
+    return plan;
+}
+
 /// The jail for work of the toolchain: no network, nothing that takes writes, limits of its own.
 jail::Plan toolchain_plan(const Job& job, const std::optional<jail::Mount>& prepared) {
     jail::Plan plan = job.plan;
@@ -138,6 +145,7 @@ Result<Built> build(const Job& job, const Recipe& recipe, Container& container) 
 
 /// The container for the program and, where it has to be built, what comes of that.
 struct Ready {
+    UniqueFd kept;  ///< for as long as the container shows what is kept
     std::unique_ptr<Container> container;
     std::optional<Compiled> compiled;
     std::vector<File> artifacts;
@@ -147,8 +155,7 @@ Result<Ready> get_ready(const Job& job, const Recipe& recipe, const std::optiona
                         const Store& store, Progress& progress) {
     Ready ready;
     const std::vector<jail::Mount> nothing;
-    const jail::Plan plan =
-        with_mounts(job.plan, job, recipe.needs_toolchain ? job.toolchain.mounts : nothing);
+    jail::Plan plan = with_mounts(job.plan, job, recipe.needs_toolchain ? job.toolchain.mounts : nothing);
     if (recipe.build.empty()) {
         ready.container = TRY(Container::create(plan));
         return ready;
@@ -157,12 +164,12 @@ Result<Ready> get_ready(const Job& job, const Recipe& recipe, const std::optiona
     const bool has_key = job.keeps_builds && job.program.directories.empty();
     const std::string key = has_key ? build_key(job, recipe) : "";
     if (has_key) {
-        const auto kept = store.get(Kind::program, key);
-        if (auto artifacts = kept ? unpack(*kept) : Error("")) {
+        if (auto kept = store.program(key)) {
             ready.compiled.emplace();
             ready.compiled->cached = true;
-            ready.artifacts = std::move(artifacts).value();
-            ready.container = TRY(Container::create(plan));
+            ready.artifacts = std::move(kept->files);
+            ready.container = TRY(Container::create(with_programs(std::move(plan), kept->programs)));
+            ready.kept = std::move(kept->use);
             return ready;
         }
     }
@@ -176,7 +183,7 @@ Result<Ready> get_ready(const Job& job, const Recipe& recipe, const std::optiona
     ready.artifacts = std::move(built->artifacts);
     if (has_key && ready.compiled->verdict == Verdict::ok) {
         // A build that cannot be kept is made again next time.
-        [[maybe_unused]] const auto kept = store.put(Kind::program, key, pack(ready.artifacts));
+        [[maybe_unused]] const auto kept = store.keep_program(key, ready.artifacts);
     }
     return ready;
 }

@@ -1,6 +1,6 @@
-// The directory: PROGRAMS/KEY and RESULTS/KEY are files with a header that says what they are, PREPARED/KEY
-// is a directory with `tree` (what jails are shown) and `size`. New things have names that begin with a dot
-// until they are whole. Times of modification are times of use.
+// The directory: RESULTS/KEY is a file (entry.hpp), PROGRAMS/KEY and PREPARED/KEY are directories with `tree`
+// (what jails are shown), `size` and, of programs, `files`. New things have names that begin with a dot until
+// they are whole. Times of modification are times of use.
 #include "run/store.hpp"
 
 #include <dirent.h>
@@ -21,52 +21,36 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/beneath.hpp"
 #include "base/hex.hpp"
+#include "base/printable.hpp"
 #include "base/sys.hpp"
 #include "build_info.hpp"
 #include "observe/hash.hpp"
+#include "run/entry.hpp"
 
 namespace cellblock::run {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<const char*, 2> kKinds{"programs", "results"};  // by Kind
+constexpr const char* kPrograms = "programs";
+constexpr const char* kResults = "results";
 constexpr const char* kPreparedDirectory = "prepared";
+// Within an entry that is a directory: what jails are shown, how many bytes that is, and, of programs, the
+// list of files with the content of those that are not shown.
+constexpr const char* kTree = "/tree";
+constexpr const char* kSize = "/size";
+constexpr const char* kFiles = "/files";
+/// Jails have another user, who may do no more.
+constexpr mode_t kProgramMode = 0555;
 constexpr const char* kPreparing = "preparing.lock";
-constexpr std::string_view kFormat = "cellblock store 1";
-constexpr size_t kMaxHeader = 256;
 /// What somebody left unfinished so long ago is not going to be finished.
 constexpr time_t kAbandoned = 3600;
 /// Between two looks at whether somebody else has finished a preparation, and how long to go on looking.
 constexpr std::chrono::milliseconds kPreparationPause{20};
 constexpr std::chrono::minutes kPreparationWait{15};
 constexpr size_t kMaxSizeText = 32;
-
-std::string name_of(Kind kind) {
-    return kKinds.at(static_cast<size_t>(kind));
-}
-
-/// Finds damage, which is not an attacker's: the directory is the user's own. SHA-256 would take longer than
-/// all that comes after it in a run of a built program.
-uint64_t checksum(std::string_view bytes) {
-    constexpr uint64_t kPrime = 0x9E3779B97F4A7C15U;  // 2^64 divided by the golden ratio, odd
-    uint64_t sum = bytes.size() * kPrime;
-    while (!bytes.empty()) {
-        uint64_t word = 0;
-        const size_t n = std::min(bytes.size(), sizeof word);
-        std::memcpy(&word, bytes.data(), n);
-        bytes.remove_prefix(n);
-        sum = (sum ^ word) * kPrime;
-        sum ^= sum >> 29U;
-    }
-    return sum;
-}
-
-std::string header(Kind kind, const std::string& key, std::string_view bytes) {
-    return std::string(kFormat) + " " + name_of(kind) + " " + key + " " + std::to_string(bytes.size()) + " " +
-           std::to_string(checksum(bytes)) + "\n";
-}
 
 bool is_key(std::string_view name) {
     return name.size() == 64 && name.find_first_not_of(kHexDigits) == std::string_view::npos;
@@ -138,7 +122,7 @@ struct Entry {
 };
 
 uint64_t size_of_prepared(const fs::path& path) {
-    const auto text = sys::read_file((path / "size").string(), kMaxSizeText);
+    const auto text = sys::read_file(path.string() + kSize, kMaxSizeText);
     uint64_t size = 0;
     if (text) std::from_chars(text->data(), text->data() + text->size(), size);
     return size;
@@ -153,7 +137,7 @@ void remove_tree(const fs::path& path) {
 std::vector<Entry> entries_of(const std::string& directory) {
     std::vector<Entry> entries;
     const time_t now = ::time(nullptr);
-    for (const char* kind : {kKinds[0], kKinds[1], kPreparedDirectory}) {
+    for (const char* kind : {kPrograms, kResults, kPreparedDirectory}) {
         std::error_code error;
         for (fs::directory_iterator entry(fs::path(directory) / kind, error), end; !error && entry != end;
              entry.increment(error)) {
@@ -176,16 +160,12 @@ std::vector<Entry> entries_of(const std::string& directory) {
 }
 
 /// Not while somebody's jail shows it.
-void remove_entry(const Entry& entry) {
-    if (!entry.is_directory) {
-        ::unlink(entry.path.c_str());
-        return;
-    }
-    const auto fd = sys::open(entry.path.string(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+void remove_entry(const fs::path& path) {
+    const auto fd = sys::open(path.string(), O_RDONLY | O_NOFOLLOW);
     if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) return;
-    const fs::path old = entry.path.parent_path() / unique_name();
+    const fs::path old = path.parent_path() / unique_name();
     std::error_code error;
-    fs::rename(entry.path, old, error);
+    fs::rename(path, old, error);
     if (!error) remove_tree(old);
 }
 
@@ -224,10 +204,80 @@ Result<UniqueFd> lock_preparing(const std::string& path, int stop_fd) {
     return fd;
 }
 
-Result<void> write_new(const std::string& path, std::initializer_list<std::string_view> parts) {
-    const UniqueFd fd = TRY(sys::open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
-    for (const std::string_view part : parts) TRY(sys::write_all(fd.get(), part));
-    return {};
+/// A directory entry, and a lock that holds off its removal.
+struct Held {
+    std::string path;
+    UniqueFd lock;
+};
+
+std::optional<Held> hold(const std::string& path) {
+    auto fd = sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!fd || ::flock(fd->get(), LOCK_SH | LOCK_NB) != 0) return std::nullopt;
+    // It may have been removed between the opening and the lock.
+    struct stat held {};
+    struct stat named {};
+    if (::fstat(fd->get(), &held) != 0 || ::lstat(path.c_str(), &named) != 0 || held.st_ino != named.st_ino)
+        return std::nullopt;
+    touch(fd->get());
+    return Held{path, *std::move(fd)};
+}
+
+/// What stands in place of the content of a file that is kept beside the entry.
+std::string stand_in(const File& file) {
+    return std::to_string(file.content.size()) + " " + std::to_string(checksum(file.content));
+}
+
+bool is_kept_beside(const File& file) {
+    return file.is_executable;
+}
+
+/// In `fresh`, which is empty: `files` (the entry), the programs among them below `tree`, and `size`.
+Result<void> write_program(const std::string& fresh, const std::string& key, std::span<const File> files) {
+    uint64_t total = 0;
+    std::vector<File> listed(files.begin(), files.end());
+    for (File& file : listed) {
+        total += file.content.size();
+        if (!is_kept_beside(file)) continue;
+        if (!is_plain_path(file.path)) return Error("the path " + in_quotes(file.path) + " leads elsewhere");
+        const std::string path = fresh + kTree + "/" + file.path;
+        std::error_code error;
+        fs::create_directories(fs::path(path).parent_path(), error);
+        if (error) return Error("make the directory of " + path, error.value());
+        TRY(write_new(path, {file.content}, kProgramMode));
+        file.content = stand_in(file);
+    }
+    if (total > kMaxStoreEntry.count)
+        return Error("keep an entry of " + to_text(Bytes{total}) + ": it may have " +
+                     to_text(kMaxStoreEntry));
+    TRY(write_entry(fresh + kFiles, kPrograms, key, pack(listed)));
+    return write_new(fresh + kSize, {std::to_string(total)});
+}
+
+bool is_whole(const std::string& path, const std::string& expected) {
+    const auto fd = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    struct stat status {};
+    if (!fd || ::fstat(fd->get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
+    const auto size = static_cast<uint64_t>(status.st_size);
+    const auto sum = checksum_of(fd->get(), size);
+    return sum && std::to_string(size) + " " + std::to_string(*sum) == expected;
+}
+
+std::optional<KeptProgram> read_program(Held held, const std::string& key) {
+    KeptProgram program;
+    const auto bytes = read_entry(held.path + kFiles, kPrograms, key);
+    auto files = bytes ? unpack(*bytes) : Error("");
+    if (!files) return std::nullopt;
+    for (File& file : *files) {
+        if (!is_kept_beside(file)) {
+            program.files.push_back(std::move(file));
+            continue;
+        }
+        const std::string path = held.path + kTree + "/" + file.path;
+        if (!is_plain_path(file.path) || !is_whole(path, file.content)) return std::nullopt;
+        program.programs.push_back({path, file.path});
+    }
+    program.use = std::move(held.lock);
+    return program;
 }
 
 }  // namespace
@@ -239,6 +289,7 @@ std::string store_key(std::span<const std::string_view> parts) {
         hash.add(part);
     };
     add(kVersion);
+    add(kStoreFormat);
     for (const std::string_view part : parts) add(part);
     return observe::to_hex(hash.finish());
 }
@@ -261,89 +312,83 @@ Result<Store> Store::open(const std::string& directory, Bytes most) {
     const std::string real = fs::canonical(directory, error).string();
     if (error) return Error("find " + directory, error.value());
     TRY(check_owner(real));
-    for (const char* name : {kKinds[0], kKinds[1], kPreparedDirectory})
-        TRY(make_directory(real + "/" + name));
+    for (const char* name : {kPrograms, kResults, kPreparedDirectory}) TRY(make_directory(real + "/" + name));
     remove_abandoned_preparations(real);
     return Store(real, most);
 }
 
-std::optional<std::string> Store::get(Kind kind, const std::string& key) const {
-    const std::string path = directory_ + "/" + name_of(kind) + "/" + key;
-    const auto fd = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (!fd) return std::nullopt;
-    struct stat status {};
-    if (::fstat(fd->get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
-    const auto size = static_cast<uint64_t>(status.st_size);
-    if (size <= kMaxStoreEntry.count + kMaxHeader) {
-        std::string bytes(size, '\0');
-        size_t have = 0;
-        while (have < size) {
-            const ssize_t n = ::read(fd->get(), bytes.data() + have, size - have);
-            if (n < 0 && errno == EINTR) continue;
-            if (n <= 0) break;
-            have += static_cast<size_t>(n);
-        }
-        const size_t line = bytes.find('\n') + 1;
-        if (have == size && line > 0 && line <= kMaxHeader) {
-            std::string_view body(bytes);
-            body.remove_prefix(line);
-            if (std::string_view(bytes).substr(0, line) == header(kind, key, body)) {
-                touch(fd->get());
-                bytes.erase(0, line);
-                return bytes;
-            }
-        }
-    }
-    ::unlink(path.c_str());
-    return std::nullopt;
+std::optional<std::string> Store::result(const std::string& key) const {
+    const std::string path = path_of(kResults, key);
+    auto bytes = read_entry(path, kResults, key);
+    if (!bytes) ::unlink(path.c_str());
+    return bytes;
 }
 
-Result<void> Store::put(Kind kind, const std::string& key, std::string_view bytes) const {
+Result<void> Store::keep_result(const std::string& key, std::string_view bytes) const {
     if (bytes.size() > kMaxStoreEntry.count)
         return Error("keep an entry of " + to_text(Bytes{bytes.size()}) + ": it may have " +
                      to_text(kMaxStoreEntry));
-    const std::string kept = directory_ + "/" + name_of(kind) + "/";
-    const std::string fresh = kept + unique_name();
-    auto written = write_new(fresh, {header(kind, key, bytes), bytes});
-    if (written && ::rename(fresh.c_str(), (kept + key).c_str()) != 0)
+    const std::string fresh = path_of(kResults, unique_name());
+    auto written = write_entry(fresh, kResults, key, bytes);
+    if (written && ::rename(fresh.c_str(), path_of(kResults, key).c_str()) != 0)
         written = errno_error("rename " + fresh);
     if (!written) {
         ::unlink(fresh.c_str());
-        return std::move(written).error().context("keep a built program");
+        return std::move(written).error().context("keep a result");
     }
     trim();
     return {};
 }
 
+std::optional<KeptProgram> Store::program(const std::string& key) const {
+    const std::string path = path_of(kPrograms, key);
+    auto held = hold(path);
+    if (!held) return std::nullopt;
+    auto program = read_program(*std::move(held), key);
+    if (!program) remove_entry(path);
+    return program;
+}
+
+Result<void> Store::keep_program(const std::string& key, std::span<const File> files) const {
+    const std::string fresh = path_of(kPrograms, unique_name());
+    TRY(make_directory(fresh));
+    auto written = write_program(fresh, key, files);
+    // Somebody else may have kept the same meanwhile: it is as good as ours.
+    if (written && ::rename(fresh.c_str(), path_of(kPrograms, key).c_str()) != 0 && errno != ENOTEMPTY &&
+        errno != EEXIST)
+        written = errno_error("rename " + fresh);
+    remove_tree(fresh);
+    if (!written) return std::move(written).error().context("keep a built program");
+    trim();
+    return {};
+}
+
+std::string Store::path_of(std::string_view kind, const std::string& name) const {
+    return directory_ + "/" + std::string(kind) + "/" + name;
+}
+
 std::optional<Prepared> Store::find_prepared(const std::string& key) const {
-    const std::string path = directory_ + "/" + kPreparedDirectory + "/" + key;
-    auto fd = sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (!fd || ::flock(fd->get(), LOCK_SH | LOCK_NB) != 0) return std::nullopt;
-    // It may have been removed between the opening and the lock.
-    struct stat held {};
-    struct stat named {};
-    if (::fstat(fd->get(), &held) != 0 || ::lstat(path.c_str(), &named) != 0 || held.st_ino != named.st_ino)
-        return std::nullopt;
-    touch(fd->get());
-    return Prepared{path + "/tree", *std::move(fd)};
+    auto held = hold(path_of(kPreparedDirectory, key));
+    if (!held) return std::nullopt;
+    return Prepared{held->path + kTree, std::move(held->lock)};
 }
 
 Result<Prepared> Store::prepared(const std::string& key,
                                  const std::function<Result<void>(const std::string& directory)>& make,
                                  int stop_fd) const {
     if (auto found = find_prepared(key)) return *std::move(found);
-    const std::string kept = directory_ + "/" + kPreparedDirectory + "/";
     const UniqueFd lock = TRY(lock_preparing(directory_ + "/" + kPreparing, stop_fd));
     if (auto found = find_prepared(key)) return *std::move(found);
 
-    const std::string fresh = kept + unique_name();
+    const std::string fresh = path_of(kPreparedDirectory, unique_name());
+    const std::string kept = path_of(kPreparedDirectory, key);
     TRY(make_directory(fresh));
     const auto finish = [&]() -> Result<void> {
-        TRY(make_directory(fresh + "/tree"));
-        TRY(make(fresh + "/tree"));
-        const Bytes size = TRY(seal(fresh + "/tree"));
-        TRY(write_new(fresh + "/size", {std::to_string(size.count)}));
-        if (::rename(fresh.c_str(), (kept + key).c_str()) != 0) return errno_error("rename " + fresh);
+        TRY(make_directory(fresh + kTree));
+        TRY(make(fresh + kTree));
+        const Bytes size = TRY(seal(fresh + kTree));
+        TRY(write_new(fresh + kSize, {std::to_string(size.count)}));
+        if (::rename(fresh.c_str(), kept.c_str()) != 0) return errno_error("rename " + fresh);
         return {};
     };
     if (auto finished = finish(); !finished) {
@@ -351,7 +396,7 @@ Result<Prepared> Store::prepared(const std::string& key,
         return std::move(finished).error();
     }
     auto found = find_prepared(key);
-    if (!found) return Error("keep what a toolchain needs in " + kept + key + ": it vanished");
+    if (!found) return Error("keep what a toolchain needs in " + kept + ": it vanished");
     trim();
     return *std::move(found);
 }
@@ -367,7 +412,7 @@ void Store::trim() const {
     size_t count = entries.size();
     for (const Entry& entry : entries) {
         if (total <= most_.count && count <= kMaxStoreEntries) break;
-        remove_entry(entry);
+        remove_entry(entry.path);
         total -= entry.size;
         --count;
     }

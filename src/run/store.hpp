@@ -29,12 +29,22 @@ inline constexpr size_t kMaxStoreEntries = 4096;
 inline constexpr Bytes kMaxStoreEntry = 512_MiB;
 inline constexpr size_t kMaxPreparedFiles = 20'000;
 
-enum class Kind { program, result };
-
 /// A preparation that is shown to jails; it stays while this lives.
 struct Prepared {
     std::string directory;  ///< absolute
     UniqueFd use;           ///< holds off its removal
+};
+
+/// What a build has left.
+struct KeptProgram {
+    struct Shown {
+        std::string source;  ///< absolute
+        std::string path;    ///< as File::path
+    };
+    std::vector<Shown>
+        programs;             ///< the executable files, to be shown where they were: reading is not copying
+    std::vector<File> files;  ///< the others
+    UniqueFd use;             ///< holds off its removal
 };
 
 /// The name of an entry: no other parts, in another order or cut elsewhere, have the same. Every key is of
@@ -49,10 +59,15 @@ class Store {
     /// $XDG_CACHE_HOME/cellblock, or below ~/.cache. An error when neither variable says where.
     static Result<std::string> default_directory(const Variables& variable);
 
-    /// The bytes that were put; nothing when there are none, or none that are whole.
-    [[nodiscard]] std::optional<std::string> get(Kind kind, const std::string& key) const;
+    /// The bytes that were kept; nothing when there are none, or none that are whole.
+    [[nodiscard]] std::optional<std::string> result(const std::string& key) const;
     /// Replaces what was there. Larger than kMaxStoreEntry: an error.
-    Result<void> put(Kind kind, const std::string& key, std::string_view bytes) const;
+    Result<void> keep_result(const std::string& key, std::string_view bytes) const;
+
+    /// Likewise, of a build. Everything of it is made by whoever has written the program.
+    [[nodiscard]] std::optional<KeptProgram> program(const std::string& key) const;
+    /// What is there already stays.
+    Result<void> keep_program(const std::string& key, std::span<const File> files) const;
 
     /// What `make` has left in the new, empty directory that it was given: now, or at some earlier time. One
     /// process makes, the others wait for it; `stop_fd` (-1: none) ends the wait when it is readable.
@@ -60,12 +75,13 @@ class Store {
                               const std::function<Result<void>(const std::string& directory)>& make,
                               int stop_fd = -1) const;
 
-    /// Removes what is too much. put() and prepared() do so by themselves.
+    /// Removes what is too much. keep_…() and prepared() do so by themselves.
     void trim() const;
     [[nodiscard]] const std::string& directory() const { return directory_; }
 
   private:
     Store(std::string directory, Bytes most) : directory_(std::move(directory)), most_(most) {}
+    [[nodiscard]] std::string path_of(std::string_view kind, const std::string& name) const;
     [[nodiscard]] std::optional<Prepared> find_prepared(const std::string& key) const;
 
     std::string directory_;

@@ -42,6 +42,9 @@ class Stores : public ::testing::Test {
     [[nodiscard]] std::string program_file(const std::string& key) const {
         return at("cache/cellblock/programs/" + key);
     }
+    [[nodiscard]] std::string result_file(const std::string& key) const {
+        return at("cache/cellblock/results/" + key);
+    }
     std::unique_ptr<sys::TempDir> directory_;
 };
 
@@ -58,12 +61,67 @@ TEST(StoreKeys, DifferWhereverTheirPartsDo) {
 TEST_F(Stores, GiveBackWhatTheyWereGiven) {
     const Store store = this->store();
     const std::string bytes("a\0\n\xff", 4);
-    ASSERT_TRUE(store.put(Kind::program, key_of("x"), bytes).ok());
-    EXPECT_EQ(store.get(Kind::program, key_of("x")), bytes);
-    EXPECT_EQ(store.get(Kind::result, key_of("x")), std::nullopt);
-    EXPECT_EQ(store.get(Kind::program, key_of("y")), std::nullopt);
-    ASSERT_TRUE(store.put(Kind::program, key_of("x"), "").ok());
-    EXPECT_EQ(store.get(Kind::program, key_of("x")), "");
+    ASSERT_TRUE(store.keep_result(key_of("x"), bytes).ok());
+    EXPECT_EQ(store.result(key_of("x")), bytes);
+    EXPECT_FALSE(store.program(key_of("x")).has_value());
+    EXPECT_EQ(store.result(key_of("y")), std::nullopt);
+    ASSERT_TRUE(store.keep_result(key_of("x"), "").ok());
+    EXPECT_EQ(store.result(key_of("x")), "");
+}
+
+TEST_F(Stores, ShowProgramsAndGiveBackWhatLiesBesideThem) {
+    const Store store = this->store();
+    const std::vector<File> files{{"bin/program", std::string(200'000, 'p'), true}, {"data", "d", false}};
+    ASSERT_TRUE(store.keep_program(key_of("x"), files).ok());
+    ASSERT_TRUE(store.keep_program(key_of("x"), files).ok()) << "somebody else has built the same";
+    const auto kept = store.program(key_of("x"));
+    ASSERT_TRUE(kept.has_value());
+    ASSERT_EQ(kept->programs.size(), 1U);
+    EXPECT_EQ(kept->programs[0].path, "bin/program");
+    EXPECT_EQ(*sys::read_file(kept->programs[0].source, 300'000), files[0].content);
+    EXPECT_EQ(fs::status(kept->programs[0].source).permissions(), static_cast<fs::perms>(0555));
+    ASSERT_EQ(kept->files.size(), 1U);
+    EXPECT_EQ(kept->files[0].path, "data");
+    EXPECT_EQ(kept->files[0].content, "d");
+    EXPECT_EQ(std::distance(fs::directory_iterator(at("cache/cellblock/programs")), {}), 1);
+}
+
+TEST_F(Stores, KeepNoProgramThatIsToLieElsewhere) {
+    const Store store = this->store();
+    for (const char* path : {"../escape", "/escape", "a/../../escape"}) {
+        const std::vector<File> files{{path, "x", true}};
+        EXPECT_FALSE(store.keep_program(key_of("x"), files).ok()) << path;
+    }
+    EXPECT_FALSE(fs::exists(at("cache/cellblock/programs/escape")));
+    EXPECT_EQ(std::distance(fs::directory_iterator(at("cache/cellblock/programs")), {}), 0);
+}
+
+TEST_F(Stores, DropProgramsThatAreDamaged) {
+    const Store store = this->store();
+    const std::string key = key_of("x");
+    const std::string program = program_file(key) + "/tree/program";
+    const auto damage = [&](const auto& act) {
+        const std::vector<File> files{{"program", std::string(100'000, 'p'), true}, {"data", "d", false}};
+        ASSERT_TRUE(store.keep_program(key, files).ok());
+        ASSERT_TRUE(store.program(key).has_value());
+        act();
+        EXPECT_FALSE(store.program(key).has_value());
+        EXPECT_FALSE(fs::exists(program_file(key)));
+    };
+    damage([&] { fs::remove(program); });
+    damage([&] { fs::resize_file(program, 99'999); });
+    damage([&] {
+        fs::permissions(program, fs::perms::owner_write, fs::perm_options::add);
+        std::fstream file(program);
+        file.seekp(70'000);
+        file << "x";
+    });
+    damage([&] {
+        fs::remove(program);
+        fs::create_symlink("/etc/passwd", program);
+    });
+    damage([&] { fs::resize_file(program_file(key) + "/files", 30); });
+    damage([&] { fs::remove(program_file(key) + "/files"); });
 }
 
 TEST_F(Stores, AreTheUsersAlone) {
@@ -81,10 +139,10 @@ TEST_F(Stores, DropWhatIsDamaged) {
     const Store store = this->store();
     const std::string key = key_of("x");
     const auto damage = [&](const auto& act) {
-        ASSERT_TRUE(store.put(Kind::program, key, "0123456789").ok());
-        act(program_file(key));
-        EXPECT_EQ(store.get(Kind::program, key), std::nullopt);
-        EXPECT_FALSE(fs::exists(program_file(key)));
+        ASSERT_TRUE(store.keep_result(key, "0123456789").ok());
+        act(result_file(key));
+        EXPECT_EQ(store.result(key), std::nullopt);
+        EXPECT_FALSE(fs::exists(result_file(key)));
     };
     damage([](const std::string& path) { fs::resize_file(path, fs::file_size(path) - 1); });
     damage([](const std::string& path) { fs::resize_file(path, 3); });
@@ -99,24 +157,24 @@ TEST_F(Stores, DropWhatIsDamaged) {
 
 TEST_F(Stores, TakeNoEntryForAnother) {
     const Store store = this->store();
-    ASSERT_TRUE(store.put(Kind::program, key_of("x"), "1").ok());
-    fs::copy_file(program_file(key_of("x")), program_file(key_of("y")));
-    EXPECT_EQ(store.get(Kind::program, key_of("y")), std::nullopt);
+    ASSERT_TRUE(store.keep_result(key_of("x"), "1").ok());
+    fs::copy_file(result_file(key_of("x")), result_file(key_of("y")));
+    EXPECT_EQ(store.result(key_of("y")), std::nullopt);
 }
 
 TEST_F(Stores, RemoveWhatWasUsedLeastRecently) {
     const Store store = this->store(Bytes{2500});
     const std::string thousand(1000, 'x');
     for (const char* name : {"a", "b"}) {
-        ASSERT_TRUE(store.put(Kind::program, key_of(name), thousand).ok());
+        ASSERT_TRUE(store.keep_result(key_of(name), thousand).ok());
         std::this_thread::sleep_for(20ms);  // two ticks of the clock of files
     }
-    ASSERT_TRUE(store.get(Kind::program, key_of("a")).has_value());
+    ASSERT_TRUE(store.result(key_of("a")).has_value());
     std::this_thread::sleep_for(20ms);
-    ASSERT_TRUE(store.put(Kind::program, key_of("c"), thousand).ok());
-    EXPECT_TRUE(store.get(Kind::program, key_of("a")).has_value());
-    EXPECT_FALSE(store.get(Kind::program, key_of("b")).has_value());
-    EXPECT_TRUE(store.get(Kind::program, key_of("c")).has_value());
+    ASSERT_TRUE(store.keep_result(key_of("c"), thousand).ok());
+    EXPECT_TRUE(store.result(key_of("a")).has_value());
+    EXPECT_FALSE(store.result(key_of("b")).has_value());
+    EXPECT_TRUE(store.result(key_of("c")).has_value());
 }
 
 Result<void> make_one(const std::string& directory) {
@@ -223,9 +281,8 @@ TEST_F(Stores, CanBeToldToStopWaiting) {
     const Store store = this->store();
     auto stop = sys::event_fd();
     ASSERT_TRUE(stop.ok());
-    const uint64_t one = 1;
     const auto prepared = store.prepared(key_of("go"), [&](const std::string& directory) {
-        EXPECT_EQ(::write(stop->get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+        sys::signal_event(stop->get());
         const auto second = store.prepared(key_of("other"), make_one, stop->get());
         EXPECT_EQ(second.error().error_number(), ECANCELED);
         return make_one(directory);
@@ -245,8 +302,8 @@ TEST_F(Stores, SurviveManyWritersAtOnce) {
         bool good = store.ok();
         for (int i = 0; good && i < kEntries; ++i) {
             const std::string key = key_of(std::to_string(i));
-            good = store->put(Kind::program, key, std::string(1000, 'x')).ok();
-            const auto got = store->get(Kind::program, key);
+            good = store->keep_result(key, std::string(1000, 'x')).ok();
+            const auto got = store->result(key);
             good = good && (!got || got->size() == 1000);
         }
         ::_exit(good ? 0 : 1);
