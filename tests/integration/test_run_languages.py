@@ -64,6 +64,30 @@ def test_a_program_is_built_once(run_code, language):
         assert run_code(language, language.hello + "\n")["compile"]["cached"] is False
 
 
+def test_a_kept_program_lies_where_it_was_built_and_takes_no_writes(run):
+    """The first run has a copy of its own, the second one is shown what is kept."""
+    code = r'''
+use std::{env, fs, os::unix::fs::PermissionsExt};
+fn main() {
+    let me = env::current_exe().unwrap();
+    println!("{} {}", me.display(), fs::OpenOptions::new().write(true).open(&me).is_err());
+    println!("{}", fs::read(&me).unwrap().len() > 10_000);
+    if env::args().len() > 1 {
+        println!("{}", fs::set_permissions(&me, fs::Permissions::from_mode(0o777)).is_err());
+        println!("{}", fs::remove_file(&me).is_err());
+    }
+}
+'''
+    first, second = (run("--lang", "rust", "--code", code) for _ in range(2))
+    assert (first["compile"]["cached"], second["compile"]["cached"]) == (False, True)
+    assert first["stdout"] == second["stdout"]
+    assert first["stdout"].splitlines()[0].startswith("/home/cell/") and first["stdout"].count("true") == 2
+    spoilt = run("--lang", "rust", "--code", code, "--arg", "spoil")
+    assert spoilt["stdout"].splitlines()[2:] == ["true", "true"]
+    third = run("--lang", "rust", "--code", code)
+    assert third["compile"]["cached"] and third["stdout"] == first["stdout"]
+
+
 @each_language
 def test_files_of_its_own_are_written_and_read(run_code, language):
     assert run_code(language, language.files)["stdout"] == "7 bytes\n"
