@@ -48,8 +48,7 @@ def reachable_installation(installation, user, tmp_path_factory):
     """Binary and environment where this user can reach them, with cgroups that are theirs."""
     if user is None or user.uid == os.geteuid():
         return installation
-    given = installation.run("delegate", user.name)
-    assert given.returncode == 0, given.stdout + given.stderr
+    installation.delegate_to(user)
     if can_reach(user, installation.binary) and can_reach(user, installation.python):
         return installation
     base = tmp_path_factory.getbasetemp()

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,7 +15,11 @@ from support.users import can_reach, ordinary_user
 
 def _cgroups():
     """Of processes that have ended. Others on this host may run jails, too."""
-    return {path for path in host.CGROUP_ROOT.rglob("cellblock-*-*-*") if not psutil.pid_exists(int(path.name.split("-")[1]))}
+    found = set()
+    # Not rglob(): directories vanish while it looks.
+    for directory, names, _ in os.walk(host.CGROUP_ROOT):
+        found |= {Path(directory, name) for name in names if name.startswith("cellblock-") and name.count("-") == 3}
+    return {path for path in found if not psutil.pid_exists(int(path.name.split("-")[1]))}
 
 
 @pytest.fixture(scope="session", params=["root", "user"])
@@ -27,8 +33,7 @@ def runner(request, installation, tmp_path_factory):
     directory = tmp_path_factory.mktemp("run-user")
     binary = installation.binary
     if user:
-        import tempfile
-        from pathlib import Path
+        installation.delegate_to(user)
         directory = Path(tempfile.mkdtemp(prefix="cellblock-run-"))
         if not can_reach(user, binary):
             build = binary.parent.parent

@@ -49,6 +49,11 @@ class Installation:
         return subprocess.run([self.binary, *arguments], capture_output=True, text=True,
                               timeout=options.pop("timeout", 60), **options)
 
+    def delegate_to(self, user):
+        """Gives an ordinary user cgroups, where an administrator has to (version 1), until the next boot."""
+        given = self.run("delegate", user.name)
+        assert given.returncode == 0, given.stdout + given.stderr
+
     def install(self, prefix, name, *kernel_args, display_name=None):
         """Installs a kernelspec below `prefix` and reads it back as a front end would."""
         done = self.run("install", "--python", str(self.python), "--prefix", str(prefix), "--name", name,
