@@ -287,7 +287,8 @@ def test_a_terminal_is_not_steered(runner):
 
 
 class TestSignals:
-    CODE = "import signal, time\ntry:\n    print('ready', flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('interrupted')"
+    # In steps: a signal between Python's last look and a wait in C has no effect before the wait is over.
+    CODE = "import time\ntry:\n    print('ready', flush=True)\n    while True: time.sleep(0.05)\nexcept KeyboardInterrupt:\n    print('interrupted')"
     DEAF = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('ready', flush=True)\nwhile True: time.sleep(1)"
 
     def start(self, runner, code, *arguments):
