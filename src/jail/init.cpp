@@ -57,6 +57,7 @@ class Init {
         sigset_t all;
         sigfillset(&all);
         raw::call(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, kKernelSigsetSize);
+        heed_signals();
         children_ = open_child_signals();
         if (children_ < 0) raw::exit_process(1);
         Reaped reaped = Reaped::all_that_ended;
@@ -72,6 +73,14 @@ class Init {
   private:
     // The kernel's sigset_t, which is shorter than glibc's.
     static constexpr size_t kKernelSigsetSize = 8;
+
+    /// What who started us ignores stays ignored through clone() and execve(): without SIGCHLD nobody could be
+    /// waited for, and a program that ignores SIGTERM gets no grace.
+    static void heed_signals() {
+        const uint64_t as_by_default[4] = {};  // the kernel's struct sigaction
+        for (int signal = 1; signal < NSIG; ++signal)
+            raw::call(SYS_rt_sigaction, signal, as_by_default, nullptr, kKernelSigsetSize);
+    }
 
     static int open_child_signals() {
         const uint64_t mask = 1ULL << (SIGCHLD - 1);

@@ -118,3 +118,21 @@ def test_a_build_cannot_hand_over_files_of_the_host(runner, public_directory):
     hostname = open("/etc/hostname").read().strip()
     assert run.result["verdict"] in ("ok", "compile_error", "internal"), run
     assert run.result["stdout"] in ("ran\n", "") and (not hostname or hostname not in run.stdout), run
+
+
+# Attack: none; who starts it ignores signals, as some servers and shells do, which their children inherit.
+# Barrier: pid 1 of the jail begins with signals as they are by default.
+@pytest.mark.parametrize("ignored", [signal.SIGCHLD, signal.SIGTERM])
+def test_signals_that_are_ignored_outside_are_heeded_inside(runner, ignored):
+    code = "import time\nprint(open('/proc/self/status').read().split('SigIgn:')[1].split()[0], flush=True)\ntime.sleep(60)"
+    wrap = f"import os, signal, sys\nsignal.signal({int(ignored)}, signal.SIG_IGN)\nos.execv(sys.argv[1], sys.argv[1:])"
+    command = ["/usr/bin/python3", "-c", wrap, str(runner.binary), "run", *PYTHON, "--json", "--timeout", "1s", "--grace", "5s", "--code", code]
+    options = {"user": runner.user.uid, "group": runner.user.gid, "extra_groups": []} if runner.user else {}
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=runner.environment, **options)
+    try:
+        result = json.loads(process.communicate(timeout=30)[0])
+    finally:
+        process.kill()
+        process.wait()
+    assert result["verdict"] == "timeout_wall" and result["wall_time"] < 4, result
+    assert int(result["stdout"], 16) & 1 << int(ignored) - 1 == 0
