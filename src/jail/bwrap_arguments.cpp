@@ -72,6 +72,7 @@ class Writer {
             case Kind::tree:
             case Kind::device:
             case Kind::shown_directory:
+            case Kind::shown_file:
             case Kind::changed_directory:
             case Kind::terminals:
                 break;

@@ -96,11 +96,14 @@ enum class Access {
     read_only,
     copy_on_write,  ///< what is written goes to a layer of its own, see Jail::changes_fd(); directories only
     read_write,     ///< the host's own is written
+    like_a_copy,    ///< of a file: read-only, and its inode is none of the host's, see Mount
 };
 
 /// A host directory or file that is shown inside at `target`; the host's is written only with read_write. A
 /// directory is shown without what is mounted below it; except with read_write, sockets, FIFOs and locks in
-/// it are not the host's (docs/adr/0007). For root's jails the owner of a directory that takes writes is the
+/// it are not the host's (docs/adr/0007). A file's locks and leases are the host's, and /proc/self/mountinfo
+/// tells its path there; except with like_a_copy, where the directory that it lies in may have nothing mounted
+/// below it. For root's jails the owner of a directory that takes writes is the
 /// jail's user inside (docs/adr/0013).
 struct Mount {
     std::string source;

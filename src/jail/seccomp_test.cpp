@@ -256,6 +256,8 @@ TEST(SyscallPolicy, OrdinaryArgumentsPass) {
     EXPECT_FALSE(allowed(SYS_ioprio_set, {3, 1000, 0}));
     EXPECT_FALSE(allowed(SYS_ioprio_get, {3, 1000}));
     EXPECT_FALSE(allowed(SYS_ioctl, {0, 0x5423}));  // TIOCSETD
+    EXPECT_FALSE(allowed(SYS_fcntl, {0, 1024}));    // F_SETLEASE
+    EXPECT_TRUE(allowed(SYS_fcntl, {0, 1030}));     // F_DUPFD_CLOEXEC
     EXPECT_TRUE(allowed(SYS_openat, {0, 0, O_CREAT, 0666}));
     // Without a flag that creates, the mode is whatever the register held.
     EXPECT_TRUE(allowed(SYS_openat, {0, 0, O_RDONLY, 04755}));

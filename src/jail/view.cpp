@@ -152,11 +152,14 @@ class Compiler {
         const bool takes_changes = mount.access == Access::copy_on_write;
         if (takes_changes && (!tree.is_directory || view_.has_changed_directory))
             return Error("let cells change " + mount.source + ": one directory of a jail can be changed");
+        // bubblewrap knows no overlays.
+        const bool is_like_a_copy = mount.access == Access::like_a_copy && plan_.backend == Backend::native;
+        if (is_like_a_copy) TRY(take_directory_of(tree, info));
         tree.is_writable = mount.access == Access::read_write;
         tree.is_layer = tree.is_directory && !tree.is_writable;
         if (identity_.root_mode) {
             // The child gives up root's identity first, and /root may be closed to everybody else.
-            auto fd = detach_tree(mount.source);
+            auto fd = detach_tree(tree.source);
             if (!fd) return std::move(fd).error();
             if (takes_changes || tree.is_writable)
                 if (auto mapped = show_as_owner(fd->get(), info, identity_); !mapped)
@@ -165,6 +168,10 @@ class Compiler {
             view_.parent_fds.push_back(*std::move(fd));
         }
         ViewStep step{tree.is_layer ? Kind::shown_directory : Kind::tree, mount.target, ""};
+        if (is_like_a_copy) {
+            step.kind = Kind::shown_file;
+            step.argument = mount.source.substr(mount.source.rfind('/') + 1);
+        }
         if (takes_changes) {
             step.kind = Kind::changed_directory;
             view_.has_changed_directory = true;
@@ -176,6 +183,16 @@ class Compiler {
         if (tree.is_layer) view_.context_fds.push_back(-1);
         step.tree = add_tree(std::move(tree));
         view_.environment.push_back(std::move(step));
+        return {};
+    }
+
+    /// Instead of the file: a layer is a directory.
+    static Result<void> take_directory_of(HostTree& tree, struct stat& info) {
+        if (tree.is_directory) return Error("show " + tree.source + " like a copy: it is no file");
+        tree.source.resize(std::max<size_t>(tree.source.rfind('/'), 1));
+        if (::stat(tree.source.c_str(), &info) != 0)
+            return step_error(Step::environment_mounts, errno, tree.source);
+        remember(tree, info);
         return {};
     }
 

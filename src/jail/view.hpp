@@ -24,6 +24,7 @@ struct ViewStep {
         symlink,
         tree,
         shown_directory,
+        shown_file,
         changed_directory,
         device,
         scratch,
@@ -33,9 +34,10 @@ struct ViewStep {
     };
     Kind kind;
     std::string path;
-    std::string argument;  ///< text: contents · symlink: target · scratch: directory's name
+    std::string argument;  ///< text: contents · symlink: target · scratch: directory's name · shown_file: its name
     mode_t mode = 0755;    ///< directory, scratch
-    int tree = -1;         ///< tree, shown_directory, changed_directory, device: index into View::trees
+    /// tree, shown_directory, changed_directory, device, shown_file (the directory): index into View::trees
+    int tree = -1;
 };
 
 /// A host tree, opened before the root changes. In root mode the parent opens what only root may traverse to.
@@ -60,8 +62,8 @@ struct View {
     std::string scratch_inodes;
     std::string shared_memory_size;
     int proc_fd = -1;  ///< child: detached mount of the jail's /proc
-    /// Child: one overlay's fsopen(2) context for each shown directory, by which the parent can refresh it.
-    /// As many as there are shown directories; -1 until made.
+    /// Child: one overlay's fsopen(2) context for each directory and file shown through one, by which the
+    /// parent can refresh it. As many as there are of these; -1 until made.
     std::vector<int> context_fds;
     /// Mounts that take writes; at most one of them is a changed directory.
     std::vector<policy::WritablePath> writable_paths;

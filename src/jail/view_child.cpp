@@ -24,6 +24,8 @@ constexpr const char* kScratch = "scratch";
 constexpr const char* kTreeLayer = "tree";
 constexpr const char* kEmptyLayer = "empty";
 constexpr const char* kLowerLayers = "tree:empty";
+// Where overlays stand of which a single file is shown.
+constexpr const char* kOverlay = "overlay";
 // The upper layer of the directory that takes writes: a file system of its own, so that it has a size.
 constexpr const char* kChanges = "changes";
 constexpr const char* kUpperLayer = "changes/upper";
@@ -130,7 +132,7 @@ int show_tree(const ViewStep& step, const HostTree& tree) {
 int make_staging(const View& view) {
     if (const int e = attach(make_tmpfs("4096", "16", "0755"), kStaging); e < 0) return e;
     if (const int e = raw::change_directory(kStaging); e < 0) return e;
-    for (const char* directory : {kNewRoot, kScratch, kTreeLayer, kEmptyLayer})
+    for (const char* directory : {kNewRoot, kScratch, kTreeLayer, kEmptyLayer, kOverlay})
         if (const int e = raw::make_directory(directory, 0755); e < 0) return e;
     const int scratch = make_tmpfs(view.scratch_size.c_str(), view.scratch_inodes.c_str(), "0755");
     return attach(scratch, kScratch);
@@ -155,6 +157,19 @@ int show_directory(const ViewStep& step, const HostTree& tree, int& context_fd) 
     if (const int e = make_path(step.path.c_str(), true); e < 0) return e;
     if (const int e = attach(tree.fd, kTreeLayer); e < 0) return e;
     return attach(make_overlay(context_fd), step.path.c_str());
+}
+
+// As show_directory(), of one file: with an inode of its own, and without a word about where the host has it.
+int show_file(const ViewStep& step, const HostTree& tree, int& context_fd) {
+    if (const int e = make_path(step.path.c_str(), false); e < 0) return e;
+    if (const int e = attach(tree.fd, kTreeLayer); e < 0) return e;
+    const int overlay = make_overlay(context_fd);
+    if (overlay < 0) return overlay;
+    const int e = raw::move_mount(overlay, kOverlay);
+    const int file =
+        e < 0 ? e : raw::open_tree(overlay, step.argument.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    raw::close(overlay);
+    return attach(file, step.path.c_str());
 }
 
 int make_changes(const View& view, const HostTree& tree, int& changes_fd) {
@@ -216,6 +231,7 @@ int build(const View& view, const ViewStep& step) {
         case ViewStep::Kind::device:
             return show_tree(step, view.trees[static_cast<size_t>(step.tree)]);
         case ViewStep::Kind::shown_directory:
+        case ViewStep::Kind::shown_file:
         case ViewStep::Kind::changed_directory:
             break;  // show_environment()
         case ViewStep::Kind::scratch:
@@ -325,6 +341,8 @@ int show_environment(View& view, const char*& detail) {
         int e = 0;
         if (step.kind == ViewStep::Kind::shown_directory)
             e = show_directory(step, view.trees[static_cast<size_t>(step.tree)], view.context_fds[shown++]);
+        else if (step.kind == ViewStep::Kind::shown_file)
+            e = show_file(step, view.trees[static_cast<size_t>(step.tree)], view.context_fds[shown++]);
         else if (step.kind == ViewStep::Kind::changed_directory)
             e = show_changed_directory(view, step, view.trees[static_cast<size_t>(step.tree)],
                                        view.context_fds[shown++]);

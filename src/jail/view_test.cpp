@@ -392,6 +392,25 @@ TEST_P(ViewInside, SocketsFifosAndLocksOfTheHostAreOutOfReach) {
     });
 }
 
+TEST_P(ViewInside, AFileLikeACopyIsNotTheHosts) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        fs::permissions(dir.path(), fs::perms(0755));
+        std::ofstream(dir.path() + "/file") << "#!/bin/sh\necho ran\n";
+        std::ofstream(dir.path() + "/other") << "secret";
+        fs::permissions(dir.path() + "/file", fs::perms(0555));
+        const UniqueFd lock(::open((dir.path() + "/file").c_str(), O_RDONLY | O_CLOEXEC));
+        ASSERT_EQ(::flock(lock.get(), LOCK_EX | LOCK_NB), 0);
+        plan.mounts.push_back({dir.path() + "/file", "/opt/shown/program", Access::like_a_copy});
+        auto jail = Jail::start(plan).value();
+        EXPECT_EQ(shell(*jail, "/opt/shown/program; ls -A /opt/shown; flock -n /opt/shown/program echo free; "
+                               "echo x 2>/dev/null >>/opt/shown/program || echo read-only; "
+                               "grep -c " + dir.path() + " /proc/self/mountinfo")
+                      .output,
+                  "ran\nprogram\nfree\nread-only\n0\n");
+    });
+}
+
 // An overlay reads its layer with the rights of who mounted it, which must not be more than the jail's.
 TEST_P(ViewInside, AnOverlayOpensNothingThatTheHostKeepsClosed) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root, to own what the jail may not read";

@@ -14,7 +14,7 @@
 namespace cellblock::run {
 
 /// Another one whenever what is kept, or how, is.
-inline constexpr std::string_view kStoreFormat = "cellblock store 2";
+inline constexpr std::string_view kStoreFormat = "cellblock store 3";
 
 /// Finds damage, which is not an attacker's: the store is the user's own. SHA-256 would take longer than all
 /// that comes after it in a run of a built program.

@@ -7,12 +7,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -22,6 +23,7 @@
 #include <system_error>
 
 #include "base/beneath.hpp"
+#include "base/check.hpp"
 #include "base/hex.hpp"
 #include "base/printable.hpp"
 #include "base/sys.hpp"
@@ -44,6 +46,9 @@ constexpr const char* kSize = "/size";
 constexpr const char* kFiles = "/files";
 /// Jails have another user, who may do no more.
 constexpr mode_t kProgramMode = 0555;
+constexpr mode_t kTreeMode = 0755;
+/// A build has one program. What leaves more has left a directory of its own making.
+constexpr size_t kMaxShownPrograms = 16;
 constexpr const char* kPreparing = "preparing.lock";
 /// What somebody left unfinished so long ago is not going to be finished.
 constexpr time_t kAbandoned = 3600;
@@ -81,9 +86,18 @@ Result<void> check_owner(const std::string& directory) {
 
 constexpr std::string_view kUnfinished = ".new-";
 
+/// Of nobody else: ids of processes come again, in containers that share a directory at once.
 std::string unique_name() {
-    static std::atomic<unsigned> counter{0};
-    return std::string(kUnfinished) + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+    std::array<unsigned char, 16> random{};
+    CHECK(::getrandom(random.data(), random.size(), 0) == static_cast<ssize_t>(random.size()));
+    return std::string(kUnfinished) + observe::to_hex(random);
+}
+
+/// A directory that was not there.
+Result<std::string> make_fresh(const std::string& directory) {
+    std::string path = directory + "/" + unique_name();
+    if (::mkdir(path.c_str(), 0700) != 0) return errno_error("make the directory " + path);
+    return path;
 }
 
 /// Checks and seals what a preparation has left: nothing but files and directories, which everybody may read.
@@ -159,10 +173,18 @@ std::vector<Entry> entries_of(const std::string& directory) {
     return entries;
 }
 
+/// Whether what is open is still what is found by that name.
+bool is_named(int fd, const std::string& path) {
+    struct stat held {};
+    struct stat named {};
+    return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino;
+}
+
 /// Not while somebody's jail shows it.
 void remove_entry(const fs::path& path) {
-    const auto fd = sys::open(path.string(), O_RDONLY | O_NOFOLLOW);
-    if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) return;
+    const auto fd = sys::open(path.string(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    // What is there by now may be another one, which somebody shows.
+    if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0 || !is_named(fd->get(), path.string())) return;
     const fs::path old = path.parent_path() / unique_name();
     std::error_code error;
     fs::rename(path, old, error);
@@ -214,10 +236,7 @@ std::optional<Held> hold(const std::string& path) {
     auto fd = sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!fd || ::flock(fd->get(), LOCK_SH | LOCK_NB) != 0) return std::nullopt;
     // It may have been removed between the opening and the lock.
-    struct stat held {};
-    struct stat named {};
-    if (::fstat(fd->get(), &held) != 0 || ::lstat(path.c_str(), &named) != 0 || held.st_ino != named.st_ino)
-        return std::nullopt;
+    if (!is_named(fd->get(), path)) return std::nullopt;
     touch(fd->get());
     return Held{path, *std::move(fd)};
 }
@@ -231,19 +250,27 @@ bool is_kept_beside(const File& file) {
     return file.is_executable;
 }
 
-/// In `fresh`, which is empty: `files` (the entry), the programs among them below `tree`, and `size`.
+/// Where the program that is the `index`th is kept: what it is called is the build's choice, and only written
+/// in the list.
+std::string kept_path(const std::string& entry, size_t index) {
+    return entry + kTree + "/" + std::to_string(index);
+}
+
+/// In `fresh`, which is empty: `files` (the entry), the programs among them in `tree`, and `size`.
 Result<void> write_program(const std::string& fresh, const std::string& key, std::span<const File> files) {
     uint64_t total = 0;
+    size_t programs = 0;
     std::vector<File> listed(files.begin(), files.end());
+    // A jail's user is another one, and what the umask says is about other things.
+    TRY(make_directory(fresh + kTree));
+    if (::chmod((fresh + kTree).c_str(), kTreeMode) != 0) return errno_error("set the mode of " + fresh + kTree);
     for (File& file : listed) {
         total += file.content.size();
         if (!is_kept_beside(file)) continue;
         if (!is_plain_path(file.path)) return Error("the path " + in_quotes(file.path) + " leads elsewhere");
-        const std::string path = fresh + kTree + "/" + file.path;
-        std::error_code error;
-        fs::create_directories(fs::path(path).parent_path(), error);
-        if (error) return Error("make the directory of " + path, error.value());
-        TRY(write_new(path, {file.content}, kProgramMode));
+        if (programs == kMaxShownPrograms)
+            return Error("keep a build of more than " + std::to_string(kMaxShownPrograms) + " programs");
+        TRY(write_new(kept_path(fresh, programs++), {file.content}, kProgramMode));
         file.content = stand_in(file);
     }
     if (total > kMaxStoreEntry.count)
@@ -266,15 +293,26 @@ std::optional<KeptProgram> read_program(Held held, const std::string& key) {
     KeptProgram program;
     const auto bytes = read_entry(held.path + kFiles, kPrograms, key);
     auto files = bytes ? unpack(*bytes) : Error("");
-    if (!files) return std::nullopt;
+    struct statvfs file_system {};
+    if (!files || ::fstatvfs(held.lock.get(), &file_system) != 0) return std::nullopt;
+    // What is shown is executed where it lies; where that is not allowed, copies are.
+    const bool is_shown = (file_system.f_flag & ST_NOEXEC) == 0;
+    size_t programs = 0;
     for (File& file : *files) {
         if (!is_kept_beside(file)) {
             program.files.push_back(std::move(file));
             continue;
         }
-        const std::string path = held.path + kTree + "/" + file.path;
-        if (!is_plain_path(file.path) || !is_whole(path, file.content)) return std::nullopt;
-        program.programs.push_back({path, file.path});
+        const std::string path = kept_path(held.path, programs++);
+        if (programs > kMaxShownPrograms || !is_plain_path(file.path) || !is_whole(path, file.content))
+            return std::nullopt;
+        if (is_shown) {
+            program.programs.push_back({path, file.path});
+            continue;
+        }
+        auto content = sys::read_file(path, kMaxStoreEntry.count);
+        if (!content) return std::nullopt;
+        program.files.push_back({std::move(file.path), *std::move(content), true});
     }
     program.use = std::move(held.lock);
     return program;
@@ -350,8 +388,7 @@ std::optional<KeptProgram> Store::program(const std::string& key) const {
 }
 
 Result<void> Store::keep_program(const std::string& key, std::span<const File> files) const {
-    const std::string fresh = path_of(kPrograms, unique_name());
-    TRY(make_directory(fresh));
+    const std::string fresh = TRY(make_fresh(directory_ + "/" + kPrograms));
     auto written = write_program(fresh, key, files);
     // Somebody else may have kept the same meanwhile: it is as good as ours.
     if (written && ::rename(fresh.c_str(), path_of(kPrograms, key).c_str()) != 0 && errno != ENOTEMPTY &&
@@ -380,9 +417,8 @@ Result<Prepared> Store::prepared(const std::string& key,
     const UniqueFd lock = TRY(lock_preparing(directory_ + "/" + kPreparing, stop_fd));
     if (auto found = find_prepared(key)) return *std::move(found);
 
-    const std::string fresh = path_of(kPreparedDirectory, unique_name());
     const std::string kept = path_of(kPreparedDirectory, key);
-    TRY(make_directory(fresh));
+    const std::string fresh = TRY(make_fresh(directory_ + "/" + kPreparedDirectory));
     const auto finish = [&]() -> Result<void> {
         TRY(make_directory(fresh + kTree));
         TRY(make(fresh + kTree));

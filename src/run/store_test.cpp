@@ -96,10 +96,35 @@ TEST_F(Stores, KeepNoProgramThatIsToLieElsewhere) {
     EXPECT_EQ(std::distance(fs::directory_iterator(at("cache/cellblock/programs")), {}), 0);
 }
 
+TEST_F(Stores, KeepWhatAJailCanShowWhateverItIsCalledAndTheUmaskSays) {
+    const Store store = this->store();
+    const mode_t before = ::umask(0077);
+    const std::vector<File> files{{"a/\n/\x1b[2J", "p", true}, {std::string(200, 'x'), "q", true}};
+    const auto kept = store.keep_program(key_of("x"), files);
+    ::umask(before);
+    ASSERT_TRUE(kept.ok());
+    const auto program = store.program(key_of("x"));
+    ASSERT_TRUE(program.has_value());
+    ASSERT_EQ(program->programs.size(), 2U);
+    EXPECT_EQ(program->programs[0].path, files[0].path);
+    EXPECT_EQ(program->programs[0].source, program_file(key_of("x")) + "/tree/0");
+    EXPECT_EQ(*sys::read_file(program->programs[1].source, 10), "q");
+    EXPECT_EQ(fs::status(program_file(key_of("x")) + "/tree").permissions(), static_cast<fs::perms>(0755));
+}
+
+TEST_F(Stores, KeepNoMoreProgramsThanABuildHas) {
+    const Store store = this->store();
+    std::vector<File> files(17, {"", "x", true});
+    for (size_t i = 0; i < files.size(); ++i) files[i].path = std::to_string(i);
+    EXPECT_FALSE(store.keep_program(key_of("x"), files).ok());
+    files.pop_back();
+    EXPECT_TRUE(store.keep_program(key_of("x"), files).ok());
+}
+
 TEST_F(Stores, DropProgramsThatAreDamaged) {
     const Store store = this->store();
     const std::string key = key_of("x");
-    const std::string program = program_file(key) + "/tree/program";
+    const std::string program = program_file(key) + "/tree/0";
     const auto damage = [&](const auto& act) {
         const std::vector<File> files{{"program", std::string(100'000, 'p'), true}, {"data", "d", false}};
         ASSERT_TRUE(store.keep_program(key, files).ok());

@@ -136,3 +136,64 @@ def test_signals_that_are_ignored_outside_are_heeded_inside(runner, ignored):
         process.wait()
     assert result["verdict"] == "timeout_wall" and result["wall_time"] < 4, result
     assert int(result["stdout"], 16) & 1 << int(ignored) - 1 == 0
+
+
+GO = r'''package main
+
+import (
+	"os"
+	"syscall"
+)
+
+func main() {
+	argv := append([]string{"python3", "-c"}, os.Args[1:]...)
+	panic(syscall.Exec("/usr/bin/python3", argv, os.Environ()))
+}
+'''
+
+
+# Attack: a kept program finds out where the host keeps it, and locks or leases its own file, which other runs open.
+# Barrier: it is shown through an overlay, like a copy; the filter refuses leases.
+@pytest.mark.timeout(600)  # the first run of Go prepares its standard library
+def test_a_kept_program_learns_and_locks_nothing_of_the_cache(runner, public_directory):
+    source = public_directory / "kept.go"
+    source.write_text(GO)
+    attack = ("import fcntl, time\nfile = open('/home/cell/.cellblock-program', 'rb')\nfcntl.flock(file, fcntl.LOCK_EX)\n"
+              "try: fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)\nexcept PermissionError: print('no lease')\n"
+              "print(open('/proc/self/mountinfo').read(), flush=True)\ntime.sleep(4)")
+    built = runner(source, "--json", "--arg=pass", timeout=400).result
+    assert built["verdict"] == "ok" and built["compile"]["cached"] is False, built
+    holder = runner.start(source, "--json", "--arg", attack)
+    try:
+        wait_until(lambda: jails_of(holder))
+        time.sleep(1)
+        # As another run does: the lock is nobody's but the first one's.
+        other = runner(source, "--json", "--arg", attack.replace("LOCK_EX", "LOCK_EX | fcntl.LOCK_NB").replace("sleep(4)", "sleep(0)"), timeout=60).result
+        out, _ = holder.communicate(timeout=60)
+    finally:
+        holder.kill()
+        holder.wait()
+    for result in (other, json.loads(out)):
+        assert result["verdict"] == "ok" and result["compile"]["cached"] is True, result
+        assert result["stdout"].startswith("no lease\n") and " /home/cell/.cellblock-program ro," in result["stdout"]
+        assert "/programs/" not in result["stdout"] and str(public_directory) not in result["stdout"]
+
+
+# Attack: none; the cache lies where nothing may be executed.
+# Barrier: then a kept program is copied.
+@pytest.mark.timeout(600)  # the first run of Go prepares its standard library
+def test_a_cache_that_nothing_may_be_executed_in(runner, public_directory):
+    if runner.user or os.geteuid() != 0:
+        pytest.skip("mounts a file system")
+    cache = public_directory / "noexec"
+    cache.mkdir()
+    source = public_directory / "hello.go"
+    source.write_text('package main\n\nfunc main() { println("ran") }\n')
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec", "none", cache], check=True)
+    try:
+        for cached in (False, True):
+            run = subprocess.run([runner.binary, "run", source, "--json"], capture_output=True, timeout=400, env={**runner.environment, "XDG_CACHE_HOME": str(cache)})
+            result = json.loads(run.stdout)
+            assert (result["verdict"], result["stderr"], result["compile"]["cached"]) == ("ok", "ran\n", cached), result
+    finally:
+        subprocess.run(["umount", cache], check=True)

@@ -185,6 +185,8 @@ constexpr ArgumentRow kRefusedArguments[] = {
     {"ioctl", is(1, TIOCLINUX), always, report(EPERM), "pastes into the console"},
     {"seccomp", has(1, SECCOMP_FILTER_FLAG_NEW_LISTENER), always, report(EPERM), "a listener could wave through what an older filter asks about"},
 
+    {"fcntl", is(1, F_SETLEASE), always, report(EPERM), "holds up whoever opens a file of the host's that is shown singly"},
+
     // The worker has the user id of jail-init, which must go on answering.
     {"prlimit64", is(0, 1), always, report(EPERM), kInit},
     {"sched_setaffinity", is(0, 1), always, report(EPERM), kInit},
