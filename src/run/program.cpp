@@ -92,8 +92,10 @@ class Collection {
     }
 
     Result<void> add_content(const std::string& path, std::string content, bool is_executable) {
-        if (path == kBuiltProgram || path == kBuiltClasses)
-            return Error("a program may have no file " + path + ": that is what is built of it");
+        for (const std::string_view built : {kBuiltProgram, kBuiltClasses})
+            if (path.substr(0, path.find('/')) == built)
+                return Error("a program may have no file " + printable(path) + ": " + std::string(built) +
+                             " is what is built of it");
         if (program_.files.size() == kMaxFiles)
             return Error("there are more than " + std::to_string(kMaxFiles) + " files in the program")
                 .with_remedy("Data does not have to be part of a program: show it with --volume.");

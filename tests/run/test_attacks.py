@@ -197,3 +197,16 @@ def test_a_cache_that_nothing_may_be_executed_in(runner, public_directory):
             assert (result["verdict"], result["stderr"], result["compile"]["cached"]) == ("ok", "ran\n", cached), result
     finally:
         subprocess.run(["umount", cache], check=True)
+
+
+# Attack: files of the program make a directory where what is built of it is to be, so that all of it is taken for that.
+# Barrier: a program has nothing there.
+def test_sources_are_not_taken_for_what_is_built(runner, public_directory):
+    for name in (".cellblock-program", ".cellblock-classes"):
+        project = public_directory / f"project{name}"
+        (project / name).mkdir(parents=True)
+        (project / "go.mod").write_text("module trap\n\ngo 1.21\n")
+        (project / "main.go").write_text("package main\n\nfunc main() {}\n")
+        (project / name / "other").write_text("#!/bin/sh\n")
+        run = runner(project, timeout=60)
+        assert run.status == 2 and name in run.stderr, run
