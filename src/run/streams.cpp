@@ -19,6 +19,7 @@ constexpr size_t kMaxColour = 32;
 /// A character of UTF-8.
 constexpr size_t kMaxCharacter = 4;
 constexpr char kEscape = '\x1b';
+constexpr const char* kNoColour = "\x1b[0m";
 
 enum class Kind { not_one, unfinished, whole };
 
@@ -81,7 +82,7 @@ std::string event_line(Stream stream, std::string_view bytes) {
 }  // namespace
 
 LiveOutput::LiveOutput(int out_fd, int err_fd, Show show_out, Show show_err)
-    : out_{out_fd, show_out, false, {}}, err_{err_fd, show_err, false, {}}, thread_([this] { run(); }) {}
+    : out_{out_fd, show_out}, err_{err_fd, show_err}, thread_([this] { run(); }) {}
 
 LiveOutput::~LiveOutput() {
     {
@@ -136,6 +137,9 @@ void LiveOutput::put(Target& target, Stream stream, std::string text, bool is_la
             break;
         case Show::harmless:
             text = harmless(text, target.unfinished, is_last);
+            target.is_coloured = target.is_coloured || text.find(kEscape) != std::string::npos;
+            // What others write there is none of the program's to colour, or to hide.
+            if (is_last && target.is_coloured) text += kNoColour;
             break;
         case Show::events: {
             text.insert(0, target.unfinished);

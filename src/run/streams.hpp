@@ -58,7 +58,8 @@ class LiveOutput final : public Sink {
         int fd;
         Show show;
         bool is_gone = false;
-        std::string unfinished;  ///< the beginning of a character or control sequence
+        bool is_coloured = false;
+        std::string unfinished{};  ///< the beginning of a character or control sequence
     };
     void run();
     static void put(Target& target, Stream stream, std::string text, bool is_last);
