@@ -8,6 +8,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include "base/printable.hpp"
 #include "base/sys.hpp"
@@ -113,7 +114,8 @@ class Surroundings final : public run::Progress {
                           << printable_sentence(outcome.explanation) << "\n";
             return;
         }
-        const char* const colour = outcome.verdict == run::Verdict::ok ? "\x1b[32m" : "\x1b[31m";
+        // Whatever colours, or none to be seen, the program has left behind.
+        const char* const colour = outcome.verdict == run::Verdict::ok ? "\x1b[0;32m" : "\x1b[0;31m";
         std::cerr << colour << run::metrics_line(outcome) << "\x1b[0m\n";
     }
 
@@ -244,8 +246,14 @@ int run_once(const RunOptions& options, const Context& context) {
     std::optional<run::Tee> both;
     run::Sink* sink = &output;
     if (!options.json || options.stream) {
-        live.emplace(STDOUT_FILENO, options.json ? STDOUT_FILENO : STDERR_FILENO,
-                     shown(options, STDOUT_FILENO), shown(options, STDERR_FILENO));
+        try {
+            live.emplace(STDOUT_FILENO, options.json ? STDOUT_FILENO : STDERR_FILENO,
+                         shown(options, STDOUT_FILENO), shown(options, STDERR_FILENO));
+        } catch (const std::system_error& error) {
+            const Error failure("start a thread that writes the output", error.code().value());
+            records->failed(failure);
+            return fail(options, context, to, failure, kSandboxFailed, circumstances);
+        }
         both.emplace(output, *live);
         sink = &*both;
     }

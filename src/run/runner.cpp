@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <future>
+#include <system_error>
 #include <utility>
 
 #include "build_info.hpp"
@@ -176,7 +177,12 @@ Result<Ready> get_ready(const Job& job, const Recipe& recipe, const std::optiona
     }
     progress.begins("compiling");
     const auto workshop = TRY(Container::create(toolchain_plan(job, prepared)));
-    auto next = std::async(std::launch::async, [&plan] { return Container::create(plan); });
+    std::future<Result<std::unique_ptr<Container>>> next;
+    try {
+        next = std::async(std::launch::async, [&plan] { return Container::create(plan); });
+    } catch (const std::system_error& error) {
+        return Error("start a thread that makes the program's jail", error.code().value());
+    }
     auto built = build(job, recipe, *workshop);
     ready.container = TRY(next.get());
     if (!built) return std::move(built).error().context("build the program");

@@ -231,3 +231,12 @@ def test_colours_of_a_program_end_with_it(runner):
     os.close(ours)
     after = said.split(b"\x1b[8m", 1)[1]
     assert after.startswith(b"\x1b[0") and after.endswith((b"\x1b[0m", b"\x1b[0m\r\n")), said
+
+
+# Attack: none; who starts it may start no threads.
+# Barrier: that is a failure of the sandbox, and no status that could be the program's.
+def test_without_threads_it_fails_as_a_sandbox(runner):
+    limited = ["sh", "-c", 'ulimit -d 4000 && exec "$@"', "sh", str(runner.binary), "run", *PYTHON, "--code", "print('ran')"]
+    options = {"user": runner.user.uid, "group": runner.user.gid, "extra_groups": []} if runner.user else {}
+    done = subprocess.run(limited, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=runner.environment, **options)
+    assert done.returncode == 125 and "thread" in done.stderr and "ran" not in done.stdout, done
