@@ -14,7 +14,6 @@
 #include <optional>
 
 #include "base/sys.hpp"
-#include "base/words.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/denials.hpp"
 #include "jail/home.hpp"
@@ -31,9 +30,6 @@
 
 namespace cellblock::jail {
 namespace {
-
-// In the order of the enumeration.
-constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
 
 unsigned next_jail_number() {
     static std::atomic<unsigned> next{0};
@@ -295,11 +291,16 @@ class LinuxJail final : public Jail {
     std::deque<Event> events_;
 };
 
-Result<void> watch(int epoll, int fd) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) return errno_error("watch the jail");
-    return {};
+/// An epoll descriptor that is readable when one of them is.
+Result<UniqueFd> watch(std::initializer_list<int> descriptors) {
+    UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll.valid()) return errno_error("create an epoll descriptor");
+    for (const int fd : descriptors) {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) return errno_error("watch the jail");
+    }
+    return epoll;
 }
 
 }  // namespace
@@ -349,11 +350,8 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
         entrances.clear();
         // There is time still.
         denials = TRY(DenialWatch::make());
-        readiness.reset(::epoll_create1(EPOLL_CLOEXEC));
-        if (!readiness.valid()) return errno_error("create an epoll descriptor");
         pending = TRY(sys::event_fd());
-        TRY(watch(readiness.get(), init->control_fd()));
-        TRY(watch(readiness.get(), pending.get()));
+        readiness = TRY(watch({init->control_fd(), pending.get()}));
         view = TRY(maker->receive_view(*init));
         auto listener = TRY(init->receive_descriptors(1));
         denials->listen(std::move(listener.front()),
@@ -379,44 +377,6 @@ Result<std::unique_ptr<Jail>> Jail::start(const Plan& plan) {
     auto jail = start_jail(plan, {});
     if (!jail) return std::move(jail).error().context("start the jail");
     return jail;
-}
-
-std::string_view to_text(Backend backend) {
-    return backend == Backend::native ? "native" : "bwrap";
-}
-
-Result<Backend> parse_backend(std::string_view text) {
-    for (const Backend backend : {Backend::native, Backend::bwrap})
-        if (text == to_text(backend)) return backend;
-    return std::move(Error("unknown isolation backend '" + std::string(text) + "'"))
-        .with_remedy("Choose 'native' or 'bwrap'.");
-}
-
-std::string_view to_text(Level level) {
-    return kLevels.at(static_cast<size_t>(level));
-}
-
-Result<Level> parse_level(std::string_view text) {
-    return static_cast<Level>(TRY(find_word(text, kLevels)));
-}
-
-std::string_view to_text(Network network) {
-    switch (network) {
-        case Network::none:
-            return "none";
-        case Network::localhost:
-            return "localhost";
-        case Network::allow:
-            return "allow";
-    }
-    UNREACHABLE();
-}
-
-Result<Network> parse_network(std::string_view text) {
-    for (const Network network : {Network::none, Network::localhost, Network::allow})
-        if (text == to_text(network)) return network;
-    return std::move(Error("unknown network '" + std::string(text) + "'"))
-        .with_remedy("Choose 'none', 'localhost' or 'allow'.");
 }
 
 }  // namespace cellblock::jail

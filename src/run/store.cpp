@@ -30,25 +30,15 @@
 #include "build_info.hpp"
 #include "observe/hash.hpp"
 #include "run/entry.hpp"
+#include "run/kept_program.hpp"
 
 namespace cellblock::run {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPrograms = "programs";
 constexpr const char* kResults = "results";
 constexpr const char* kPreparedDirectory = "prepared";
-// Within an entry that is a directory: what jails are shown, how many bytes that is, and, of programs, the
-// list of files with the content of those that are not shown.
-constexpr const char* kTree = "/tree";
-constexpr const char* kSize = "/size";
-constexpr const char* kFiles = "/files";
-/// Jails have another user, who may do no more.
-constexpr mode_t kProgramMode = 0555;
-constexpr mode_t kTreeMode = 0755;
-/// A build has one program. What leaves more has left a directory of its own making.
-constexpr size_t kMaxShownPrograms = 16;
 constexpr const char* kPreparing = "preparing.lock";
 /// What somebody left unfinished so long ago is not going to be finished.
 constexpr time_t kAbandoned = 3600;
@@ -241,83 +231,6 @@ std::optional<Held> hold(const std::string& path) {
     return Held{path, *std::move(fd)};
 }
 
-/// What stands in place of the content of a file that is kept beside the entry.
-std::string stand_in(const File& file) {
-    return std::to_string(file.content.size()) + " " + std::to_string(checksum(file.content));
-}
-
-bool is_kept_beside(const File& file) {
-    return file.is_executable;
-}
-
-/// Where the program that is the `index`th is kept: what it is called is the build's choice, and only written
-/// in the list.
-std::string kept_path(const std::string& entry, size_t index) {
-    return entry + kTree + "/" + std::to_string(index);
-}
-
-/// In `fresh`, which is empty: `files` (the entry), the programs among them in `tree`, and `size`.
-Result<void> write_program(const std::string& fresh, const std::string& key, std::span<const File> files) {
-    uint64_t total = 0;
-    size_t programs = 0;
-    std::vector<File> listed(files.begin(), files.end());
-    // A jail's user is another one, and what the umask says is about other things.
-    TRY(make_directory(fresh + kTree));
-    if (::chmod((fresh + kTree).c_str(), kTreeMode) != 0) return errno_error("set the mode of " + fresh + kTree);
-    for (File& file : listed) {
-        total += file.content.size();
-        if (!is_kept_beside(file)) continue;
-        if (!is_plain_path(file.path)) return Error("the path " + in_quotes(file.path) + " leads elsewhere");
-        if (programs == kMaxShownPrograms)
-            return Error("keep a build of more than " + std::to_string(kMaxShownPrograms) + " programs");
-        TRY(write_new(kept_path(fresh, programs++), {file.content}, kProgramMode));
-        file.content = stand_in(file);
-    }
-    if (total > kMaxStoreEntry.count)
-        return Error("keep an entry of " + to_text(Bytes{total}) + ": it may have " +
-                     to_text(kMaxStoreEntry));
-    TRY(write_entry(fresh + kFiles, kPrograms, key, pack(listed)));
-    return write_new(fresh + kSize, {std::to_string(total)});
-}
-
-bool is_whole(const std::string& path, const std::string& expected) {
-    const auto fd = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    struct stat status {};
-    if (!fd || ::fstat(fd->get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
-    const auto size = static_cast<uint64_t>(status.st_size);
-    const auto sum = checksum_of(fd->get(), size);
-    return sum && std::to_string(size) + " " + std::to_string(*sum) == expected;
-}
-
-std::optional<KeptProgram> read_program(Held held, const std::string& key) {
-    KeptProgram program;
-    const auto bytes = read_entry(held.path + kFiles, kPrograms, key);
-    auto files = bytes ? unpack(*bytes) : Error("");
-    struct statvfs file_system {};
-    if (!files || ::fstatvfs(held.lock.get(), &file_system) != 0) return std::nullopt;
-    // What is shown is executed where it lies; where that is not allowed, copies are.
-    const bool is_shown = (file_system.f_flag & ST_NOEXEC) == 0;
-    size_t programs = 0;
-    for (File& file : *files) {
-        if (!is_kept_beside(file)) {
-            program.files.push_back(std::move(file));
-            continue;
-        }
-        const std::string path = kept_path(held.path, programs++);
-        if (programs > kMaxShownPrograms || !is_plain_path(file.path) || !is_whole(path, file.content))
-            return std::nullopt;
-        if (is_shown) {
-            program.programs.push_back({path, file.path});
-            continue;
-        }
-        auto content = sys::read_file(path, kMaxStoreEntry.count);
-        if (!content) return std::nullopt;
-        program.files.push_back({std::move(file.path), *std::move(content), true});
-    }
-    program.use = std::move(held.lock);
-    return program;
-}
-
 }  // namespace
 
 std::string store_key(std::span<const std::string_view> parts) {
@@ -382,7 +295,7 @@ std::optional<KeptProgram> Store::program(const std::string& key) const {
     const std::string path = path_of(kPrograms, key);
     auto held = hold(path);
     if (!held) return std::nullopt;
-    auto program = read_program(*std::move(held), key);
+    auto program = read_program(path, std::move(held->lock), key);
     if (!program) remove_entry(path);
     return program;
 }
