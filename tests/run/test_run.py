@@ -282,7 +282,7 @@ def test_a_terminal_is_not_steered(runner):
     os.close(theirs)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert os.read(ours, 4096) == b"\x1b[31mred\x1b[0m\\x1b]0;title\\x07\\x1b[2J\r\n"
+    assert os.read(ours, 4096) == b"\x1b[31mred\x1b[0m\\x1b]0;title\\x07\\x1b[2J\r\n\x1b[0m"
     os.close(ours)
 
 
