@@ -74,8 +74,8 @@ class Init {
     // The kernel's sigset_t, which is shorter than glibc's.
     static constexpr size_t kKernelSigsetSize = 8;
 
-    /// What who started us ignores stays ignored through clone() and execve(): without SIGCHLD nobody could be
-    /// waited for, and a program that ignores SIGTERM gets no grace.
+    /// What who started us ignores stays ignored through clone() and execve(): without SIGCHLD nobody could
+    /// be waited for, and a program that ignores SIGTERM gets no grace.
     static void heed_signals() {
         const uint64_t as_by_default[4] = {};  // the kernel's struct sigaction
         for (int signal = 1; signal < NSIG; ++signal)

@@ -102,9 +102,9 @@ enum class Access {
 /// A host directory or file that is shown inside at `target`; the host's is written only with read_write. A
 /// directory is shown without what is mounted below it; except with read_write, sockets, FIFOs and locks in
 /// it are not the host's (docs/adr/0007). A file's locks and leases are the host's, and /proc/self/mountinfo
-/// tells its path there; except with like_a_copy, where the directory that it lies in may have nothing mounted
-/// below it. For root's jails the owner of a directory that takes writes is the
-/// jail's user inside (docs/adr/0013).
+/// tells its path there; except with like_a_copy, where the directory that it lies in may have nothing
+/// mounted below it. For root's jails the owner of a directory that takes writes is the jail's user inside
+/// (docs/adr/0013).
 struct Mount {
     std::string source;
     std::string target;

@@ -34,8 +34,9 @@ struct ViewStep {
     };
     Kind kind;
     std::string path;
-    std::string argument;  ///< text: contents · symlink: target · scratch: directory's name · shown_file: its name
-    mode_t mode = 0755;    ///< directory, scratch
+    std::string
+        argument;  ///< text: contents · symlink: target · scratch: directory's name · shown_file: its name
+    mode_t mode = 0755;  ///< directory, scratch
     /// tree, shown_directory, changed_directory, device, shown_file (the directory): index into View::trees
     int tree = -1;
 };

@@ -403,9 +403,11 @@ TEST_P(ViewInside, AFileLikeACopyIsNotTheHosts) {
         ASSERT_EQ(::flock(lock.get(), LOCK_EX | LOCK_NB), 0);
         plan.mounts.push_back({dir.path() + "/file", "/opt/shown/program", Access::like_a_copy});
         auto jail = Jail::start(plan).value();
-        EXPECT_EQ(shell(*jail, "/opt/shown/program; ls -A /opt/shown; flock -n /opt/shown/program echo free; "
-                               "echo x 2>/dev/null >>/opt/shown/program || echo read-only; "
-                               "grep -c " + dir.path() + " /proc/self/mountinfo")
+        EXPECT_EQ(shell(*jail,
+                        "/opt/shown/program; ls -A /opt/shown; flock -n /opt/shown/program echo free; "
+                        "echo x 2>/dev/null >>/opt/shown/program || echo read-only; "
+                        "grep -c " +
+                            dir.path() + " /proc/self/mountinfo")
                       .output,
                   "ran\nprogram\nfree\nread-only\n0\n");
     });

@@ -32,8 +32,8 @@ jail::Plan with_mounts(jail::Plan plan, const Job& job, const std::vector<jail::
 /// Built programs are shown where they would have been placed.
 jail::Plan with_programs(jail::Plan plan, const std::vector<KeptProgram::Shown>& programs) {
     for (const KeptProgram::Shown& program : programs)
-        plan.mounts.push_back({program.source, std::string(kProgramDirectory) + "/" + program.path,
-                               jail::Access::like_a_copy});
+        plan.mounts.push_back(
+            {program.source, std::string(kProgramDirectory) + "/" + program.path, jail::Access::like_a_copy});
     return plan;
 }
 

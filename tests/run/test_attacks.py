@@ -142,13 +142,13 @@ def test_signals_that_are_ignored_outside_are_heeded_inside(runner, ignored):
 GO = r'''package main
 
 import (
-	"os"
-	"syscall"
+    "os"
+    "syscall"
 )
 
 func main() {
-	argv := append([]string{"python3", "-c"}, os.Args[1:]...)
-	panic(syscall.Exec("/usr/bin/python3", argv, os.Environ()))
+    argv := append([]string{"python3", "-c"}, os.Args[1:]...)
+    panic(syscall.Exec("/usr/bin/python3", argv, os.Environ()))
 }
 '''
 
