@@ -107,7 +107,9 @@ def environment(file, upstream, spec, kernel_name, tmp_path):
         (installed / "kernel.json").write_text(json.dumps(kernel))
         mine["TMPDIR"] = str(upstream / file.package / "temporary")  # in the notebook's directory
         os.makedirs(mine["TMPDIR"], exist_ok=True)
-    mine |= {"PYTHONPATH": str(upstream / "extra"), "JUPYTER_PATH": str(tmp_path),
+    # A test of ipykernel's takes it that IPython has been used before.
+    (tmp_path / "ipython" / "profile_default").mkdir(parents=True)
+    mine |= {"PYTHONPATH": str(upstream / "extra"), "JUPYTER_PATH": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython"),
              "PATH": os.pathsep.join([str(Path(sys.prefix, "bin")), os.environ["PATH"]])}
     return {**{name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS")}, **mine}
 
