@@ -167,7 +167,8 @@ def test_by_default_servers_and_pools_go_on_working(jailed):
 
 def test_what_earlier_cells_left_behind_is_named_when_a_limit_is_hit(jailed):
     kernel = jailed("--memory=512MiB", "--processes=64")
+    # Its memory is there before the cell wants its own.
     kernel.run("import subprocess, sys\np = subprocess.Popen([sys.executable, '-c', 'b = bytearray(b\"x\") * (200 << 20); "
-               "import time; time.sleep(600)'], start_new_session=True)\nimport time; time.sleep(1)")
+               "print(1, flush=True); import time; time.sleep(600)'], start_new_session=True, stdout=subprocess.PIPE)\np.stdout.readline()")
     cell = kernel.run("block = b'x' * (300 << 20)")
     assert cell.ename == "MemoryError" and "earlier cells" in cell.stderr and "bytearray" in cell.stderr, cell
