@@ -9,7 +9,6 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,15 +16,12 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <system_error>
 
-#include "base/beneath.hpp"
 #include "base/check.hpp"
 #include "base/hex.hpp"
-#include "base/printable.hpp"
 #include "base/sys.hpp"
 #include "build_info.hpp"
 #include "observe/hash.hpp"
@@ -216,19 +212,14 @@ Result<UniqueFd> lock_preparing(const std::string& path, int stop_fd) {
     return fd;
 }
 
-/// A directory entry, and a lock that holds off its removal.
-struct Held {
-    std::string path;
-    UniqueFd lock;
-};
-
-std::optional<Held> hold(const std::string& path) {
+/// Of an entry that is a directory: holds off its removal.
+std::optional<UniqueFd> hold(const std::string& path) {
     auto fd = sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!fd || ::flock(fd->get(), LOCK_SH | LOCK_NB) != 0) return std::nullopt;
     // It may have been removed between the opening and the lock.
     if (!is_named(fd->get(), path)) return std::nullopt;
     touch(fd->get());
-    return Held{path, *std::move(fd)};
+    return *std::move(fd);
 }
 
 }  // namespace
@@ -295,7 +286,7 @@ std::optional<KeptProgram> Store::program(const std::string& key) const {
     const std::string path = path_of(kPrograms, key);
     auto held = hold(path);
     if (!held) return std::nullopt;
-    auto program = read_program(path, std::move(held->lock), key);
+    auto program = read_program(path, *std::move(held), key);
     if (!program) remove_entry(path);
     return program;
 }
@@ -318,9 +309,10 @@ std::string Store::path_of(std::string_view kind, const std::string& name) const
 }
 
 std::optional<Prepared> Store::find_prepared(const std::string& key) const {
-    auto held = hold(path_of(kPreparedDirectory, key));
+    const std::string path = path_of(kPreparedDirectory, key);
+    auto held = hold(path);
     if (!held) return std::nullopt;
-    return Prepared{held->path + kTree, std::move(held->lock)};
+    return Prepared{path + kTree, *std::move(held)};
 }
 
 Result<Prepared> Store::prepared(const std::string& key,
