@@ -535,6 +535,25 @@ TEST_F(ChangesTest, KernelsCannotFillTheDiskWithSets) {
     EXPECT_THAT(another.error().remedy(), HasSubstr("cellblock discard"));
 }
 
+TEST_F(ChangesTest, EmptySetsOfKilledKernelsAreRemovedByTheNextKernel) {
+    const std::string state = (root_ / "state").string();
+    Header header;
+    header.directory = host().string();
+    write(layer("file"), "new");
+    record();
+    const std::string changed = recorder_->set().id();
+    recorder_.reset();
+    {
+        const Set living = Set::create(state, header).value();
+        for (size_t i = 0; i < kMaxSets; ++i)
+            fs::copy(root_ / "state" / living.id(), root_ / "state" / ("left-" + std::to_string(i)),
+                     fs::copy_options::recursive);
+        const Set another = Set::create(state, header).value();
+        EXPECT_THAT(list_sets(state).value(), UnorderedElementsAre(changed, living.id(), another.id()));
+    }
+    EXPECT_THAT(list_sets(state).value(), testing::ElementsAre(changed));
+}
+
 TEST_F(ChangesTest, AManifestThatLeadsElsewhereIsRefused) {
     write(layer("file"), "new");
     record();

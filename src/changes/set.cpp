@@ -25,6 +25,8 @@ using nlohmann::json;
 
 constexpr int kVersion = 1;
 constexpr size_t kCopySize = 65536;
+/// One line: a path of PATH_MAX bytes, three characters for each at most, and numbers.
+constexpr off_t kMaxEmptyManifest = 16384;
 
 json to_json(const HostState& state) {
     if (!state.exists) return nullptr;
@@ -107,7 +109,6 @@ std::string new_id(const Header& header) {
     return std::string(text, length) + std::to_string(header.pid);
 }
 
-// Removes what a kernel left that was killed before its first change.
 void remove_empty(const std::string& path) {
     std::error_code ignored;
     fs::remove_all(path, ignored);
@@ -132,9 +133,9 @@ Result<Set> Set::create(const std::string& state_directory, const Header& header
     fs::create_directories(state_directory, error);
     ::umask(before);
     if (error) return Error("create " + state_directory, error.value());
-    const auto others = TRY(list_sets(state_directory));
-    if (others.size() >= kMaxSets)
-        return Error("keep what cells change: the changes of " + std::to_string(others.size()) +
+    const size_t others = TRY(count_and_tidy(state_directory));
+    if (others >= kMaxSets)
+        return Error("keep what cells change: the changes of " + std::to_string(others) +
                      " kernels are kept already")
             .with_remedy("Run: cellblock diff --list, then cellblock apply or cellblock discard.");
     std::string id = new_id(header);
@@ -166,6 +167,24 @@ Result<Set> Set::open(const std::string& state_directory, const std::string& id)
     set.lock_ = TRY(set.lock());
     TRY(set.read());
     return set;
+}
+
+// Without the locks of their lists, which a command holds while a person thinks. A list is replaced as a
+// whole.
+Result<size_t> Set::count_and_tidy(const std::string& state_directory) {
+    size_t count = 0;
+    for (const std::string& id : TRY(list_sets(state_directory))) {
+        Set set(state_directory + "/" + id, id);
+        struct stat manifest {};
+        // Long ones have changes in them. (Reading them all would take long.)
+        const bool may_be_empty = ::stat((set.path_ + "/manifest").c_str(), &manifest) == 0 &&
+                                  manifest.st_size <= kMaxEmptyManifest && !set.is_running();
+        if (may_be_empty && set.read() && set.changes_.empty() && set.header_.complete)
+            remove_empty(set.path_);
+        else
+            ++count;
+    }
+    return count;
 }
 
 Set::~Set() {

@@ -23,7 +23,8 @@ namespace cellblock::changes {
 /// Changes of one set. What is beyond is not recorded, and said.
 inline constexpr size_t kMaxChanges = 16384;
 /// Sets that are kept. No kernel that would make another starts: each may take as much of the disk as its
-/// kernel's --scratch says.
+/// kernel's --scratch says. What a killed kernel has left with no change in it is removed then, and does not
+/// count.
 inline constexpr size_t kMaxSets = 32;
 /// Of a manifest: its lines have a few hundred bytes, and up to three for each byte of a name.
 inline constexpr size_t kMaxManifest = size_t{256} * 1024 * 1024;
@@ -81,6 +82,9 @@ class Set {
   private:
     Set(std::string path, std::string id) : path_(std::move(path)), id_(std::move(id)) {}
     Result<void> read();
+    /// How many sets there are, after removing those that killed kernels have left with nothing in them. No
+    /// command lists these, so nobody else would, and kMaxSets of them would keep kernels from starting.
+    static Result<size_t> count_and_tidy(const std::string& state_directory);
     [[nodiscard]] std::pair<ino_t, int64_t> manifest_state() const;
 
     std::string path_;

@@ -109,7 +109,9 @@ def environment(file, upstream, spec, kernel_name, tmp_path):
         os.makedirs(mine["TMPDIR"], exist_ok=True)
     # A test of ipykernel's takes it that IPython has been used before.
     (tmp_path / "ipython" / "profile_default").mkdir(parents=True)
+    # Kernels that these tests kill leave what their cells have changed.
     mine |= {"PYTHONPATH": str(upstream / "extra"), "JUPYTER_PATH": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython"),
+             "XDG_STATE_HOME": str(tmp_path / "state"),
              "PATH": os.pathsep.join([str(Path(sys.prefix, "bin")), os.environ["PATH"]])}
     return {**{name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS")}, **mine}
 
