@@ -186,6 +186,18 @@ std::vector<std::string> build_environment() {
     };
 }
 
+constexpr jail::Limits build_limits() {
+    jail::Limits limits;
+    limits.memory = 2_GiB;
+    limits.processes = 512;  // threads of the compilers that run at the same time
+    return limits;
+}
+
+/// The compiler and the linker end before collecting garbage pays; only near the limit are they to begin.
+std::vector<std::string> tool_environment() {
+    return {"GOGC=off", "GOMEMLIMIT=" + std::to_string(build_limits().memory.count / 4)};
+}
+
 Preparation preparation(const Toolchain& toolchain, bool all) {
     std::string packages;
     if (all)
@@ -219,12 +231,12 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
         const std::string object = "/tmp/main.a";
         Invocation compile{{tools + "/compile", "-o", object, "-p", "main", "-complete", "-pack",
                             "-importcfg", importcfg, "-c=4", "-trimpath", std::string(jail::kHome) + "=>"},
-                           {}};
+                           tool_environment()};
         compile.argv.insert(compile.argv.end(), sources.begin(), sources.end());
         recipe.build = {
             std::move(compile),
             {{tools + "/link", "-s", "-w", "-buildmode=exe", "-importcfg", importcfg, "-o", built, object},
-             {}}};
+             tool_environment()}};
     } else {
         Invocation build{{toolchain.path, "build", "-ldflags=-s -w", "-o", built}, build_environment()};
         for (const std::string& path : sources)
@@ -238,13 +250,6 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
     // The collector tries harder before the limit is hit.
     recipe.run = {{inside(built)}, {"GOMEMLIMIT=" + std::to_string(limits.memory.count / 10 * 9)}};
     return recipe;
-}
-
-constexpr jail::Limits build_limits() {
-    jail::Limits limits;
-    limits.memory = 2_GiB;
-    limits.processes = 512;  // threads of the compilers that run at the same time
-    return limits;
 }
 
 }  // namespace
