@@ -43,6 +43,7 @@ ALLOWED = (
     (r"this machine has no IPv6 loopback", no_ipv6, "nothing to bind to"),
     *((rf"no {program} on this machine", absent(program), "one client of allowed network names less")
       for program in ("curl", "node", "javac", "go")),
+    (r"no gVisor on this machine", absent("runsc"), "one backend less; ./test gvisor installs it"),
     (r"the rig needs qemu", no_emulator, "without QEMU there are no other hosts to try; CI has it"),
     (r"History range not supported", always,
      "the Jupyter project's suite expects another session number than IPython gives; ranges have a test of ours"),

@@ -7,11 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "base/check.hpp"
 #include "cli/commands.hpp"
 #include "cli/doctor.hpp"
 #include "cli/json_output.hpp"
 #include "cli/profile_places.hpp"
 #include "cli/table.hpp"
+#include "jail/policy/guarantees.hpp"
 #include "profile/layers.hpp"
 
 namespace cellblock::cli {
@@ -54,6 +56,19 @@ std::vector<std::pair<std::string, std::string>> remedies(const std::vector<Prob
 
 constexpr std::array kLevels{jail::Level::full, jail::Level::namespaced};
 
+const char* deciding_probe(const Demand& demand) {
+    const bool full = demand.level == jail::Level::full;
+    switch (demand.backend) {
+        case jail::Backend::native:
+            return full ? jail::kFullJailProbe : jail::kNamespacedJailProbe;
+        case jail::Backend::bwrap:
+            return full ? jail::kFullBwrapProbe : jail::kNamespacedBwrapProbe;
+        case jail::Backend::runsc:
+            return full ? jail::kFullGvisorProbe : jail::kNamespacedGvisorProbe;
+    }
+    UNREACHABLE();
+}
+
 bool works(const std::vector<Probe>& probes, std::string_view name) {
     const auto found =
         std::find_if(probes.begin(), probes.end(), [&](const Probe& probe) { return probe.name == name; });
@@ -63,12 +78,9 @@ bool works(const std::vector<Probe>& probes, std::string_view name) {
 }  // namespace
 
 bool can_enforce(const std::vector<Probe>& probes, const Demand& demand) {
-    const bool full = demand.level == jail::Level::full;
-    const std::string_view name = demand.backend == jail::Backend::bwrap
-                                      ? (full ? jail::kFullBwrapProbe : jail::kNamespacedBwrapProbe)
-                                      : (full ? jail::kFullJailProbe : jail::kNamespacedJailProbe);
-    return works(probes, name) &&
-           (demand.landlock == jail::LandlockUse::optional || works(probes, jail::kLandlockProbe));
+    const bool needs_landlock = demand.landlock == jail::LandlockUse::required &&
+                                jail::policy::provides(demand.backend, jail::policy::Guarantee::landlock);
+    return works(probes, deciding_probe(demand)) && (!needs_landlock || works(probes, jail::kLandlockProbe));
 }
 
 std::string diagnosis_text(const std::vector<Probe>& probes, const Demand& asked) {
@@ -93,12 +105,11 @@ std::string diagnosis_text(const std::vector<Probe>& probes, const Demand& asked
         text += "A kernel with " +
                 (asked.profile.empty() ? "" : "the profile " + asked.profile + ", which means ") +
                 "--isolation " + std::string(jail::to_text(asked.level)) + " would not start here.\n";
-    const Demand with_bwrap{asked.level, asked.landlock, "", jail::Backend::bwrap};
-    if (!can_enforce(probes, asked) && can_enforce(probes, with_bwrap))
-        text +=
-            "With --backend bwrap it would: bubblewrap makes the jail, and provides less (see cellblock "
-            "explain "
-            "backends).\n";
+    for (const auto& [backend, how] : {std::pair(jail::Backend::bwrap, "bubblewrap makes the jail"),
+                                       std::pair(jail::Backend::runsc, "gVisor runs the jail")})
+        if (!can_enforce(probes, asked) && can_enforce(probes, {asked.level, asked.landlock, "", backend}))
+            text += "With --backend " + std::string(jail::to_text(backend)) + " it would: " + how +
+                    ", and provides less (see cellblock explain backends).\n";
     if (!can_enforce(probes, asked) && asked.level == jail::Level::full &&
         can_enforce(probes, {jail::Level::namespaced, asked.landlock, "", asked.backend}))
         text += "With --isolation namespaced" +
@@ -143,7 +154,8 @@ Action declare_doctor(CLI::App& app, const Context& context) {
             ->type_name(std::string(setting.value));
     };
     declare("isolation.level", "the level that is asked for: full or namespaced (default: the profile's)");
-    declare("isolation.backend", "the backend that is asked for: native or bwrap (default: the profile's)");
+    declare("isolation.backend",
+            "the backend that is asked for: native, bwrap or runsc (default: the profile's)");
     app.add_option("--profile", options->profile.profile,
                    "the profile that is asked for, by name or path (default: what the configuration says)")
         ->type_name("NAME");

@@ -66,6 +66,14 @@ TEST(Doctor, ABackendIsJudgedByItsOwnProbesAndOfferedWhereItWorks) {
     EXPECT_THAT(diagnosis_text(probes, {jail::Level::full}), HasSubstr("With --backend bwrap it would"));
     EXPECT_THAT(diagnosis_text(probes, by_bwrap), HasSubstr("with the backend bwrap: full."));
     EXPECT_EQ(nlohmann::json::parse(diagnosis_json(probes, by_bwrap))["backend"], "bwrap");
+    const Demand by_gvisor{jail::Level::full, jail::LandlockUse::required, "", jail::Backend::runsc};
+    EXPECT_FALSE(can_enforce(probes, by_gvisor));
+    probes.push_back({jail::kFullGvisorProbe, Probe::Status::ok, "made in 400 ms", ""});
+    EXPECT_TRUE(can_enforce(probes, by_gvisor));
+    EXPECT_THAT(diagnosis_text(probes, {jail::Level::full}), HasSubstr("With --backend runsc it would"));
+    probes[0].status = Probe::Status::missing;
+    EXPECT_TRUE(can_enforce(probes, by_gvisor)) << "it has another second lock than Landlock";
+    EXPECT_FALSE(can_enforce(probes, by_bwrap));
 }
 
 TEST(Doctor, ARemedyForTwoProbesIsSaidOnce) {

@@ -51,7 +51,7 @@ constexpr std::array kSettings{
     RunSetting{"limits.soft_memory", nullptr, "none", nullptr, nullptr},
     RunSetting{"network.mode", "--network", "none", "none; localhost: a loopback interface of its own; allow: and what --allow-dns names", kNetwork},
     RunSetting{"isolation.level", "--isolation", nullptr, "full: hard limits through cgroups; namespaced: memory is sampled", kIsolation},
-    RunSetting{"isolation.backend", "--backend", nullptr, "who makes the jail: native, or bwrap, which provides less", kIsolation},
+    RunSetting{"isolation.backend", "--backend", nullptr, "who makes the jail: native, or bwrap or runsc, which provide less", kIsolation},
     RunSetting{"isolation.landlock", "--landlock", nullptr, "the second lock behind the mounts: required, or optional", kIsolation},
     RunSetting{"audit.path", "--audit", nullptr, "where an audit log is written: a directory, default for the user's own, or none", kIsolation},
 };

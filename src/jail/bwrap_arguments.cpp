@@ -9,7 +9,6 @@
 #include <string_view>
 
 #include "base/sys.hpp"
-#include "jail/bwrap_hand_over.hpp"
 #include "jail/policy/mounts.hpp"
 
 namespace cellblock::jail {

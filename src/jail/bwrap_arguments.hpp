@@ -4,11 +4,18 @@
 #include <string>
 #include <vector>
 
+#include "jail/hand_over.hpp"
 #include "jail/identity.hpp"
 #include "jail/jail.hpp"
 #include "jail/view.hpp"
 
 namespace cellblock::jail {
+
+/// Descriptors of the process that executes bubblewrap, beside given_fd.
+namespace bwrap_fd {
+inline constexpr int kArguments = given_fd::kFirstOther;
+inline constexpr int kFirstText = kArguments + 1;  ///< contents of generated files
+}  // namespace bwrap_fd
 
 /// For root's jails: where trees that the jail's user could not reach by their paths are attached before
 /// bubblewrap runs, by their index in View::trees, in a mount namespace of its own.

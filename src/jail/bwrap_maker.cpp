@@ -1,54 +1,26 @@
 // The backend bwrap: a process that executes bubblewrap, which makes namespaces and view and then executes
-// our jail-init in them. bubblewrap itself stays outside, waits for pid 1, and is taken for what it is: a
-// program that may be missing, refuse, hang, or be something else.
-#include <fcntl.h>
+// our jail-init in them. bubblewrap itself stays outside and waits for pid 1.
 #include <linux/sched.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
-#include "base/installation.hpp"
-#include "base/printable.hpp"
 #include "base/sys.hpp"
 #include "jail/bwrap_arguments.hpp"
-#include "jail/bwrap_hand_over.hpp"
 #include "jail/child_socket.hpp"
+#include "jail/hand_over.hpp"
 #include "jail/init_process.hpp"
 #include "jail/maker.hpp"
-#include "jail/system_program.hpp"
+#include "jail/other_program.hpp"
 
 namespace cellblock::jail {
 namespace {
 
-// What it says before it gives up is a line or two.
-constexpr size_t kMaxSaid = 600;
-// Where descriptors wait until all numbers that they are to have are free: above those.
-constexpr int kParking = 128;
-// Between the end of what it was to start and its own.
-constexpr std::chrono::milliseconds kEndGrace{500};
-
-Result<std::string> find_bwrap(const Plan& plan) {
-    if (!plan.bubblewrap.empty()) return plan.bubblewrap;
-    auto found = find_system_program("bwrap");
-    if (found) return found;
-    return std::move(found)
-        .error()
-        .context("find bubblewrap, which the isolation backend bwrap needs")
-        .with_remedy("Install it (the package is called bubblewrap), or choose the backend native.");
-}
-
-Result<UniqueFd> open_jail_init() {
-    auto program = sys::open(TRY(installation_root()) + "/libexec/cellblock/jail-init", O_RDONLY);
-    if (!program) return std::move(program).error().with_remedy("Install Cellblock again.");
-    return program;
-}
-
 /// All that the cloned process needs; complete before the clone, as ChildPlan.
 struct Launch {
     std::string program;
-    std::vector<int> descriptors;  ///< in the order of bwrap_fd
+    std::vector<int> descriptors;  ///< in the order of given_fd and bwrap_fd
     int said_fd = -1;              ///< stdout and stderr
     Identity identity{};
     View view;                        ///< of which root's jails need the trees that the parent has opened
@@ -66,12 +38,7 @@ int close_descriptors(Launch& launch, const char*& detail) {
     uint64_t no_signals = 0;
     raw::call(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, sizeof no_signals);
     detail = "standard streams";
-    const int null = raw::open("/dev/null", O_RDONLY);
-    if (null < 0) return null;
-    if (const int e = raw::move_descriptor(null, 0, 0); e < 0) return e;
-    for (const int stream : {1, 2})
-        if (const int e = raw::move_descriptor(launch.said_fd, stream, 0); e < 0) return e;
-    return 0;
+    return arrange_streams(launch.said_fd);
 }
 
 int take_identity(Launch& launch, const char*& detail) {
@@ -116,16 +83,8 @@ int execute(Launch& launch, const char*& detail) {
     detail = "wait for the limits";
     if (const int e = await_go(launch.control_fd); e < 0) return e;
     detail = "descriptors";
-    for (int& fd : launch.descriptors) {
-        const long parked = raw::call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, kParking);
-        if (parked < 0) return static_cast<int>(parked);
-        fd = static_cast<int>(parked);
-    }
-    int number = bwrap_fd::kControl;
-    for (const int fd : launch.descriptors)
-        if (const int e = raw::move_descriptor(fd, number++, 0); e < 0) return e;
-    launch.report_fd = bwrap_fd::kReport;
-    if (const int e = raw::close_range(static_cast<unsigned>(number), ~0U); e < 0) return e;
+    if (const int e = arrange_descriptors(launch.descriptors); e < 0) return e;
+    launch.report_fd = given_fd::kReport;
     // An injected fault must find nothing executed.
     if (launch.fault.error != 0 && launch.fault.step == Step::bubblewrap) return 0;
     detail = launch.program.c_str();
@@ -133,16 +92,16 @@ int execute(Launch& launch, const char*& detail) {
     // could change what is executed (LD_PRELOAD).
     char* const arguments[] = {launch.program.data(), const_cast<char*>("--args"), const_cast<char*>("7"),
                                const_cast<char*>("/proc/self/fd/6"), nullptr};
-    static_assert(bwrap_fd::kArguments == 7 && bwrap_fd::kProgram == 6);
+    static_assert(bwrap_fd::kArguments == 7 && given_fd::kProgram == 6);
     char* const environment[] = {nullptr};
     return static_cast<int>(raw::call(SYS_execve, launch.program.c_str(), arguments, environment));
 }
 
 class BwrapMaker final : public Maker {
   public:
-    BwrapMaker(Launch launch, std::vector<UniqueFd> given, std::pair<UniqueFd, UniqueFd> said)
+    BwrapMaker(Launch launch, std::vector<UniqueFd> given, Said said)
         : launch_(std::move(launch)), given_(std::move(given)), said_(std::move(said)) {
-        launch_.said_fd = said_.second.get();
+        launch_.said_fd = said_.fd();
     }
 
     int helpers() const override { return 1; }
@@ -176,7 +135,7 @@ class BwrapMaker final : public Maker {
 
     Result<void> introduce(InitProcess& init) override {
         given_.clear();
-        said_.second.reset();
+        said_.close_theirs();
         if (!launch_.identity.root_mode) return {};
         TRY(parent_step(Step::map_ids, launch_.fault, write_id_maps(init.cloned_pid(), launch_.identity)));
         return init.go();
@@ -195,15 +154,14 @@ class BwrapMaker final : public Maker {
     /// Of a bubblewrap that did not come as far as jail-init.
     Error why(InitProcess& init, const Error& error) {
         std::string text = "make the jail with bubblewrap (" + launch_.program + "): ";
-        if (init.maker_ended(kEndGrace))
+        if (init.ended(kEndGrace))
             text += "it ended without a jail";
         else if (error.error_number() == ETIMEDOUT)
             text += "there is none within " + std::to_string(kSetupTimeout.count()) + " s";
         else
             text += error.what();
-        const std::string said = what_it_said();
-        if (!said.empty()) text += "; it said: " + said;
-        Error full(std::move(text));
+        const std::string said = said_.quote();
+        Error full(text + said);
         // The sentences of bubblewrap for a kernel that refuses.
         if (said.find("namespace") != std::string::npos || said.find("uid map") != std::string::npos)
             return std::move(full).with_remedy(step_error(Step::clone, EPERM, "").remedy());
@@ -211,20 +169,9 @@ class BwrapMaker final : public Maker {
             "bubblewrap 0.8 or later is needed; \"cellblock doctor\" tries it.");
     }
 
-    std::string what_it_said() {
-        pollfd entry{said_.first.get(), POLLIN, 0};
-        char text[kMaxSaid];
-        if (::poll(&entry, 1, 0) <= 0) return "";
-        const ssize_t n = ::read(said_.first.get(), text, sizeof text);
-        if (n <= 0) return "";
-        std::string said(text, static_cast<size_t>(n));
-        said.erase(said.find_last_not_of(" \n") + 1);
-        return printable(said);
-    }
-
     Launch launch_;
     std::vector<UniqueFd> given_;
-    std::pair<UniqueFd, UniqueFd> said_;  ///< a pipe: stdout and stderr of bubblewrap
+    Said said_;
 };
 
 std::string joined(const std::vector<std::string>& options) {
@@ -238,29 +185,22 @@ std::string joined(const std::vector<std::string>& options) {
 Result<std::unique_ptr<Maker>> make_bwrap(const Plan& plan, const RestrictPlan& restrict,
                                           const Identity& identity) {
     Launch launch;
-    launch.program = TRY(find_bwrap(plan));
+    launch.program = TRY(
+        find_other_program(plan, "bwrap", "bubblewrap",
+                           "Install it (the package is called bubblewrap), or choose the backend native."));
     launch.identity = identity;
     launch.fault = restrict.fault;
     launch.view = TRY(compile_view(plan, identity));
     for (size_t i = 0; i < launch.view.trees.size(); ++i)
         launch.staged.push_back(launch.view.trees[i].fd >= 0 ? staged_path(i) : "");
 
-    HandOver given;
-    given.level = restrict.level;
-    given.landlock = restrict.landlock;
-    given.limits = plan.limits;
-    given.host_root_device = restrict.host_root_device;
-    given.host_root_inode = restrict.host_root_inode;
-    given.parent_pid = restrict.parent_pid;
-    given.fault = restrict.fault;
     const BwrapArguments arguments = TRY(bwrap_arguments(plan, identity, launch.view));
     std::vector<UniqueFd> descriptors;
-    descriptors.push_back(TRY(sys::in_memory({reinterpret_cast<const char*>(&given), sizeof given})));
+    descriptors.push_back(TRY(make_hand_over(plan, restrict)));
     descriptors.push_back(TRY(open_jail_init()));
     descriptors.push_back(TRY(sys::in_memory(joined(arguments.options))));
     for (const std::string& text : arguments.texts) descriptors.push_back(TRY(sys::in_memory(text)));
-    CHECK(bwrap_fd::kHandOver + descriptors.size() < static_cast<size_t>(kParking));
-    auto said = TRY(sys::pipe());
+    Said said = TRY(Said::make());
     return std::unique_ptr<Maker>(new BwrapMaker(std::move(launch), std::move(descriptors), std::move(said)));
 }
 

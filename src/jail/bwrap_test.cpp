@@ -1,15 +1,10 @@
 // The backend bwrap: what its plan may ask for, and a bubblewrap that is missing, refuses, talks, hangs or
 // dies.
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <thread>
 
@@ -40,43 +35,16 @@ TEST(Guarantees, EveryRowIsUniqueAndHasAReason) {
         EXPECT_TRUE(names.insert(row.name).second) << row.name << " has two rows";
         EXPECT_TRUE(row.native) << row.name << ": what nobody provides is no guarantee";
         EXPECT_GE(std::strlen(row.meaning), 5U) << row.name;
-        EXPECT_GE(std::strlen(row.reason), 5U) << row.name;
+        EXPECT_GE(std::strlen(row.by_bwrap), 5U) << row.name;
+        EXPECT_GE(std::strlen(row.by_runsc), 5U) << row.name;
     }
 }
 
 TEST(Guarantees, BackendsAreChosenByNameOnly) {
-    for (const Backend backend : {Backend::native, Backend::bwrap})
+    for (const Backend backend : {Backend::native, Backend::bwrap, Backend::runsc})
         EXPECT_EQ(parse_backend(to_text(backend)).value(), backend);
     EXPECT_FALSE(parse_backend("auto"));
     EXPECT_FALSE(parse_backend(""));
-}
-
-/// A program in bubblewrap's place, as long as this lives.
-class FakeBwrap {
-  public:
-    explicit FakeBwrap(const std::string& script)
-        : directory_(sys::TempDir::create("cellblock-fake-").value()) {
-        std::ofstream(program()) << script;
-        std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
-        std::filesystem::permissions(program(), std::filesystem::perms(0755));
-    }
-    [[nodiscard]] std::string program() const { return directory_.path() + "/bwrap"; }
-    [[nodiscard]] Plan in(Plan plan) const {
-        plan.bubblewrap = program();
-        return plan;
-    }
-
-  private:
-    sys::TempDir directory_;
-};
-
-/// The sentence of a start that must fail and leave nothing.
-std::string failure(const Plan& plan) {
-    const Footprint before = footprint();
-    auto jail = Jail::start(plan);
-    EXPECT_FALSE(jail);
-    EXPECT_EQ(footprint(), before);
-    return jail ? "" : jail.error().sentence();
 }
 
 TEST_P(Bubblewrap, SaysWhoHasMadeTheJail) {
@@ -94,16 +62,16 @@ TEST_P(Bubblewrap, AWritableDirectoryIsRefusedAndNotMadeReadOnly) {
 
 TEST_P(Bubblewrap, MissingIsAnErrorAndNoFallback) {
     in_mode([](Plan plan) {
-        plan.bubblewrap = "/nowhere/bwrap";
+        plan.program = "/nowhere/bwrap";
         const std::string sentence = failure(plan);
         EXPECT_NE(sentence.find("/nowhere/bwrap"), std::string::npos) << sentence;
     });
 }
 
 TEST(SystemProgram, IsRootsAndNotWhatThePathFindsFirst) {
-    const FakeBwrap fake("#!/bin/sh\n");
+    const FakeProgram fake("#!/bin/sh\n", "bwrap");
     const std::string path = std::getenv("PATH");
-    ::setenv("PATH", std::filesystem::path(fake.program()).parent_path().c_str(), 1);
+    ::setenv("PATH", std::filesystem::path(fake.path()).parent_path().c_str(), 1);
     EXPECT_EQ(find_system_program("sh").value(), "/usr/bin/sh");
     EXPECT_EQ(find_system_program("bwrap").value(), "/usr/bin/bwrap");
     ::setenv("PATH", path.c_str(), 1);
@@ -124,7 +92,8 @@ TEST(BwrapArguments, WhatIsMountedBelowProcIsFound) {
 
 TEST_P(Bubblewrap, ItsOwnWordsAreQuotedWhenItEnds) {
     in_mode([](const Plan& plan) {
-        const FakeBwrap fake("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n");
+        const FakeProgram fake(
+            "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n");
         const std::string sentence = failure(fake.in(plan));
         EXPECT_NE(sentence.find("it ended without a jail; it said: bwrap: No permissions"), std::string::npos)
             << sentence;
@@ -133,7 +102,7 @@ TEST_P(Bubblewrap, ItsOwnWordsAreQuotedWhenItEnds) {
 
 TEST_P(Bubblewrap, RubbishIsCutAndMadePrintable) {
     in_mode([](const Plan& plan) {
-        const FakeBwrap fake("#!/bin/sh\nhead -c 30000 /dev/urandom\nprintf 'rubbish' >&3\nexit 0\n");
+        const FakeProgram fake("#!/bin/sh\nhead -c 30000 /dev/urandom\nprintf 'rubbish' >&3\nexit 0\n");
         const std::string sentence = failure(fake.in(plan));
         EXPECT_NE(sentence.find("make the jail with bubblewrap ("), std::string::npos) << sentence;
         EXPECT_LT(sentence.size(), 4000U);
@@ -144,16 +113,16 @@ TEST_P(Bubblewrap, RubbishIsCutAndMadePrintable) {
 TEST_P(Bubblewrap, AProgramThatSpeaksToUsIsNoJail) {
     in_mode([](const Plan& plan) {
         // A message on the control socket, from the program itself and from its child.
-        const FakeBwrap own("#!/bin/sh\nprintf 'rubbish' >&3\nsleep 60\n");
+        const FakeProgram own("#!/bin/sh\nprintf 'rubbish' >&3\nsleep 60\n");
         EXPECT_NE(failure(own.in(plan)).find("make the jail with bubblewrap"), std::string::npos);
-        const FakeBwrap child("#!/bin/sh\n(printf 'rubbish' >&3; sleep 60) &\nsleep 60\n");
+        const FakeProgram child("#!/bin/sh\n(printf 'rubbish' >&3; sleep 60) &\nsleep 60\n");
         EXPECT_NE(failure(child.in(plan)).find("make the jail with bubblewrap"), std::string::npos);
     });
 }
 
 TEST_P(HangingBubblewrap, AProgramThatHangsIsEndedInTime) {
     in_mode([](const Plan& plan) {
-        const FakeBwrap fake("#!/bin/sh\nsleep 60 &\nsleep 60\n");
+        const FakeProgram fake("#!/bin/sh\nsleep 60 &\nsleep 60\n");
         const auto begin = std::chrono::steady_clock::now();
         const std::string sentence = failure(fake.in(plan));
         EXPECT_LT(std::chrono::steady_clock::now() - begin, kSetupTimeout + 3s);
@@ -165,8 +134,8 @@ TEST_P(Bubblewrap, KilledDuringSetUpLeavesNothing) {
     in_mode([](const Plan& plan) {
         // What bubblewrap has made by then is left to itself, and is not taken for the jail either.
         for (const char* moment : {"0", "0.002", "0.004", "0.008", "0.016"}) {
-            const FakeBwrap fake(std::string("#!/bin/sh\n/usr/bin/bwrap \"$@\" &\nsleep ") + moment +
-                                 "\nkill -9 $$\n");
+            const FakeProgram fake(std::string("#!/bin/sh\n/usr/bin/bwrap \"$@\" &\nsleep ") + moment +
+                                   "\nkill -9 $$\n");
             const std::string sentence = failure(fake.in(plan));
             EXPECT_NE(sentence.find("start the jail: "), std::string::npos) << sentence;
         }

@@ -68,7 +68,7 @@ int show_directories(ChildPlan& plan, const char*& detail) {
 
 }  // namespace
 
-void run_child(ChildPlan& plan) {
+void make_view(ChildPlan& plan) {
     Setup setup(plan);
     setup.step(Step::close_descriptors, close_descriptors);
     setup.step(Step::take_identity, take_identity);
@@ -89,6 +89,11 @@ void run_child(ChildPlan& plan) {
     setup.step(Step::base_view, [](ChildPlan& p, const char*& detail) { return build_base(p.view, detail); });
     setup.step(Step::environment_mounts, show_directories);
     setup.step(Step::old_root, [](ChildPlan&, const char*& detail) { return leave_old_root(detail); });
+}
+
+void run_child(ChildPlan& plan) {
+    make_view(plan);
+    Setup setup(plan);
     // Before /proc/sys becomes read-only, and while we still have capabilities.
     setup.step(Step::namespace_quota,
                [](ChildPlan&, const char*& detail) { return forbid_namespaces(detail); });

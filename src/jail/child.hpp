@@ -1,4 +1,5 @@
-// The child side of a jail of the native backend: from clone to pid 1's loop, as one page of named steps.
+// The child side of a jail of the native backend: from clone to pid 1's loop, as one page of named steps. The
+// backend runsc takes the first half of them, too.
 #pragma once
 
 #include <sys/types.h>
@@ -25,6 +26,10 @@ struct ChildPlan : RestrictPlan {
     View view;
     std::vector<int> kept_fds;  ///< sorted; everything else above 2 is closed first
 };
+
+/// The namespaces and the view, up to where nothing of the host is in sight that is not shown. Ends the
+/// process, after a Report, where a step fails.
+void make_view(ChildPlan& plan);
 
 /// Never returns: ends as pid 1 of a jail, or by _exit after a Report.
 [[noreturn]] void run_child(ChildPlan& plan);

@@ -24,6 +24,7 @@ enum class Verb : uint32_t {
     signal,
     kill_all,
     kill_background,  ///< everything but the worker itself
+    list_background,  ///< the same, into the file that comes along: a ListedProcess for each
     ping,
 };
 
@@ -36,6 +37,18 @@ struct Request {
     uint32_t descriptor_mask =
         0;  ///< spawn: which of the four descriptors come with the message, in this order
 };
+
+/// Where the kernel of Linux cannot list them.
+struct ListedProcess {
+    int32_t pid = 0;
+    uint32_t command_size = 0;  ///< of its command line, or else of its name, cut
+    uint64_t age = 0;           ///< in ticks of sysconf(_SC_CLK_TCK)
+    uint64_t resident = 0;      ///< in pages
+    char command[64] = {};
+};
+
+/// Processes of a jail that are listed.
+inline constexpr size_t kMaxListed = 1024;
 
 /// What failed when a command could not be started.
 enum class SpawnStage : int32_t { none, receive, fork, descriptors, working_directory, execute };

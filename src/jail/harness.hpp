@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sys.hpp"
 #include "jail/jail.hpp"
 #include "jail/policy/guarantees.hpp"
 
@@ -33,7 +34,8 @@ class JailTest : public ::testing::TestWithParam<Mode> {
     void in_mode(const std::function<void(Plan plan)>& body);
 };
 
-/// Of every backend.
+/// Of native and bwrap. gVisor's jails take long to start, and have tests of their own:
+/// modes_of(Backend::runsc).
 std::vector<Mode> all_modes();
 std::vector<Mode> modes_of(Level level);
 /// Of the backends that provide this.
@@ -78,6 +80,22 @@ struct Footprint {
 };
 std::ostream& operator<<(std::ostream& out, const Footprint& footprint);
 Footprint footprint();
+
+/// A program in the place of one that makes jails, as long as this lives.
+class FakeProgram {
+  public:
+    explicit FakeProgram(const std::string& script, const std::string& name = "program");
+    [[nodiscard]] std::string path() const { return directory_.path() + "/" + name_; }
+    /// The plan, by this program.
+    [[nodiscard]] Plan in(Plan plan) const;
+
+  private:
+    sys::TempDir directory_;
+    std::string name_;
+};
+
+/// The sentence of a start that must fail and leave nothing.
+std::string failure(const Plan& plan);
 
 using InsideFunction = int (*)(const std::vector<std::string>& arguments);
 struct InsideRegistration {

@@ -24,6 +24,7 @@
 #include "base/sys.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/cgroup_host.hpp"
+#include "jail/system_program.hpp"
 
 namespace cellblock::jail::testing {
 namespace {
@@ -148,6 +149,11 @@ std::vector<Mode> modes_of(Level level) {
 }
 
 std::vector<Mode> modes_of(Backend backend) {
+    if (backend == Backend::runsc)
+        return {{"GvisorRootFull", false, Level::full, Backend::runsc},
+                {"GvisorRootNamespaced", false, Level::namespaced, Backend::runsc},
+                {"GvisorUserFull", true, Level::full, Backend::runsc},
+                {"GvisorUserNamespaced", true, Level::namespaced, Backend::runsc}};
     std::vector<Mode> modes = all_modes();
     std::erase_if(modes, [backend](const Mode& mode) { return mode.backend != backend; });
     return modes;
@@ -168,6 +174,9 @@ void JailTest::in_mode(const std::function<void(Plan plan)>& body) {
     const Mode mode = GetParam();
     const bool root = ::geteuid() == 0;
     if (!mode.ordinary_user && !root) GTEST_SKIP() << "needs root";
+    if (mode.backend == Backend::runsc)
+        if (const auto program = find_system_program("runsc"); !program)
+            GTEST_SKIP() << "no gVisor on this machine: " << program.error().sentence();
     if (mode.ordinary_user && root && mode.level == Level::full && environment().delegated_uid == 0)
         GTEST_SKIP() << "needs cgroup version 1, where root can delegate";
     if (mode.ordinary_user && !root && mode.level == Level::full)
@@ -262,6 +271,26 @@ Outcome shell(Jail& jail, const std::string& script) {
 
 Outcome inside(Jail& jail, const std::string& name, const std::vector<std::string>& arguments) {
     return run(jail, inside_command(name, arguments));
+}
+
+FakeProgram::FakeProgram(const std::string& script, const std::string& name)
+    : directory_(sys::TempDir::create("cellblock-fake-").value()), name_(name) {
+    std::ofstream(path()) << script;
+    std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
+    std::filesystem::permissions(path(), std::filesystem::perms(0755));
+}
+
+Plan FakeProgram::in(Plan plan) const {
+    plan.program = path();
+    return plan;
+}
+
+std::string failure(const Plan& plan) {
+    const Footprint before = footprint();
+    auto jail = Jail::start(plan);
+    EXPECT_FALSE(jail);
+    EXPECT_EQ(footprint(), before);
+    return jail ? "" : jail.error().sentence();
 }
 
 Footprint footprint() {

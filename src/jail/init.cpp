@@ -3,7 +3,6 @@
 // but its own four.
 #include "jail/init.hpp"
 
-#include <dirent.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -14,6 +13,7 @@
 
 #include "jail/child_socket.hpp"
 #include "jail/control.hpp"
+#include "jail/init_list.hpp"
 #include "jail/raw.hpp"
 
 namespace cellblock::jail {
@@ -51,7 +51,7 @@ struct Command {
 
 class Init {
   public:
-    explicit Init(int control_fd) : control_(control_fd) {}
+    Init(int control_fd, WorkerHandle handle) : control_(control_fd), handle_(handle) {}
 
     [[noreturn]] void run() {
         sigset_t all;
@@ -152,6 +152,9 @@ class Init {
             case Verb::kill_background:
                 answer(kill_background());
                 break;
+            case Verb::list_background:
+                answer(descriptor_count == 1 ? list_background(worker_, descriptors[0]) : -EBADF);
+                break;
             case Verb::spawn:
                 spawn(request, static_cast<size_t>(size), descriptors, descriptor_count);
                 break;
@@ -203,26 +206,11 @@ class Init {
         const int processes = raw::open("/proc", O_RDONLY | O_DIRECTORY, 0);
         if (processes < 0) return processes;
         raw::call(SYS_kill, -1, SIGSTOP);
-        alignas(dirent64) char entries[4096];
-        long size;
-        while ((size = raw::call(SYS_getdents64, processes, entries, sizeof entries)) > 0) {
-            for (long at = 0; at < size;) {
-                const auto* const entry = reinterpret_cast<const dirent64*>(entries + at);
-                at += entry->d_reclen;
-                const pid_t pid = pid_of_name(entry->d_name);
-                if (pid > 1 && pid != worker_) raw::call(SYS_kill, pid, SIGKILL);
-            }
-        }
+        const int result =
+            for_each_process(processes, worker_, [](pid_t pid) { raw::call(SYS_kill, pid, SIGKILL); });
         raw::call(SYS_kill, worker_, SIGCONT);
         raw::close(processes);
-        return static_cast<int>(size);
-    }
-
-    /// 0 for what is no process.
-    static pid_t pid_of_name(const char* name) {
-        pid_t pid = 0;
-        for (; *name >= '0' && *name <= '9'; ++name) pid = pid * 10 + (*name - '0');
-        return *name == '\0' ? pid : 0;
+        return result;
     }
 
     void spawn(const Request& request, size_t size, const int* descriptors, unsigned descriptor_count) {
@@ -267,7 +255,7 @@ class Init {
         } else {
             worker_ = pid;
             raise_oom_score(pid);
-            answer(0, SpawnStage::none, pidfd);
+            answer(0, SpawnStage::none, handle_ == WorkerHandle::pidfd ? pidfd : -1);
         }
         raw::close(pidfd);
     }
@@ -351,14 +339,15 @@ class Init {
     }
 
     const int control_;
+    const WorkerHandle handle_;
     int children_ = -1;
     pid_t worker_ = 0;
 };
 
 }  // namespace
 
-void run_init(int control_fd) {
-    Init(control_fd).run();
+void run_init(int control_fd, WorkerHandle handle) {
+    Init(control_fd, handle).run();
 }
 
 }  // namespace cellblock::jail

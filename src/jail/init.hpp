@@ -5,7 +5,10 @@
 
 namespace cellblock::jail {
 
+/// What the answer to a spawn brings along.
+enum class WorkerHandle { pidfd, none };
+
 /// The loop. Async-signal-safe: no allocation, no locks.
-[[noreturn]] void run_init(int control_fd);
+[[noreturn]] void run_init(int control_fd, WorkerHandle handle);
 
 }  // namespace cellblock::jail

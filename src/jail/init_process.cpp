@@ -160,8 +160,9 @@ void InitProcess::end_maker(bool ends_by_itself) {
     if (!ends_by_itself) ::poll(&entry, 1, static_cast<int>(std::chrono::milliseconds(kKillTimeout).count()));
 }
 
-bool InitProcess::maker_ended(std::chrono::milliseconds timeout) {
-    return maker_.valid() && wait_readable(maker_.get(), timeout);
+bool InitProcess::ended(std::chrono::milliseconds timeout) {
+    const UniqueFd& cloned = maker_.valid() ? maker_ : pidfd_;
+    return cloned.valid() && wait_readable(cloned.get(), timeout);
 }
 
 Result<void> InitProcess::go(const std::vector<UniqueFd>& entrances) {
@@ -180,7 +181,7 @@ Result<void> InitProcess::wait_ready() {
     do n = ::read(report_.get(), &report, sizeof report);
     while (n < 0 && errno == EINTR);
     report_.reset();
-    if (n != static_cast<ssize_t>(sizeof report))
+    if (n != static_cast<ssize_t>(sizeof report) || report.step > Step::ready)
         return Error("the jail's first process died while it was set up");
     if (report.step == Step::ready && report.error == 0) return {};
     report.detail[sizeof report.detail - 1] = '\0';
@@ -239,6 +240,11 @@ bool InitProcess::has_report() {
     if (::ioctl(report_.get(), FIONREAD, &size) == 0 && size > 0) return true;
     report_.reset();
     return false;
+}
+
+bool InitProcess::report_comes(std::chrono::milliseconds timeout) {
+    wait_readable(report_.get(), timeout);
+    return has_report();
 }
 
 Result<void> InitProcess::send(const Request& request, std::string_view payload,

@@ -33,13 +33,15 @@ class InitProcess {
     Error explain(Error error);
     /// Whether one has come. If not, it is not waited for any more: explain() leaves its error as it is.
     bool has_report();
+    /// The same, after waiting for it.
+    bool report_comes(std::chrono::milliseconds timeout);
     /// What the child sends by send_descriptors() before it is ready, message by message.
     Result<std::vector<UniqueFd>> receive_descriptors(size_t count);
     /// The same for the first message of a pid 1 that is not the process cloned but a child of it: who it is,
     /// is the kernel's word.
     Result<std::vector<UniqueFd>> meet(size_t count);
-    /// Of a process cloned that is not pid 1: whether it ended within `timeout`.
-    bool maker_ended(std::chrono::milliseconds timeout);
+    /// Whether the process cloned ended within `timeout`.
+    bool ended(std::chrono::milliseconds timeout);
 
     // Afterwards.
     struct Answer {

@@ -3,6 +3,7 @@
 #include "jail/jail.hpp"
 
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "jail/home.hpp"
 #include "jail/init_process.hpp"
 #include "jail/landlock.hpp"
+#include "jail/listed_processes.hpp"
 #include "jail/maker.hpp"
 #include "jail/memory_in_use.hpp"
 #include "jail/network.hpp"
@@ -64,9 +66,10 @@ Result<RestrictPlan> prepare(const Plan& plan, const Fault& fault) {
     RestrictPlan restrict;
     restrict.backend = plan.backend;
     restrict.level = plan.level;
-    restrict.limits = policy::resource_limits(plan.level, plan.limits);
+    restrict.limits = policy::resource_limits(plan.backend, plan.level, plan.limits);
     // Decided here and not by what the child sees: a call that fails there for another reason is an error.
-    restrict.landlock = plan.landlock == LandlockUse::required || landlock_abi() > 0;
+    restrict.landlock = policy::provides(plan.backend, policy::Guarantee::landlock) &&
+                        (plan.landlock == LandlockUse::required || landlock_abi() > 0);
     struct stat root {};
     if (::stat("/", &root) != 0) return errno_error("look at /");
     restrict.host_root_device = root.st_dev;
@@ -100,7 +103,7 @@ class LinuxJail final : public Jail {
     Result<void> spawn(const Command& command) override {
         if (command.argv.empty()) return Error("spawn: no command");
         collect();
-        if (worker_.valid()) return Error("spawn: an earlier worker still runs", EBUSY);
+        if (worker_runs_) return Error("spawn: an earlier worker still runs", EBUSY);
         Request request;
         request.verb = Verb::spawn;
         request.argument_count = static_cast<uint32_t>(command.argv.size());
@@ -117,8 +120,9 @@ class LinuxJail final : public Jail {
         }
         auto answer = ask(request, payload, descriptors, kSpawnTimeout);
         if (answer && answer->note.error == 0) {
+            worker_runs_ = true;
             worker_ = std::move(answer->descriptor);
-            worker_pid_ = pid_of(worker_.get());
+            if (worker_.valid()) worker_pid_ = pid_of(worker_.get());
         }
         // Not before: a short-lived worker's end may have come already, and clears what was set above.
         note_pending();
@@ -150,7 +154,8 @@ class LinuxJail final : public Jail {
     std::vector<Space> spaces() override { return read_spaces(view_.directories); }
 
     std::vector<Process> background() override {
-        return list_processes(init_->pid(), worker_pid_, kMaxListed);
+        return backend_ == Backend::runsc ? ask_for_background()
+                                          : list_processes(init_->pid(), worker_pid_, kMaxListed);
     }
 
     Result<Counters> counters() override {
@@ -181,8 +186,12 @@ class LinuxJail final : public Jail {
 
     NetworkSockets take_network_sockets() override { return std::move(network_); }
 
-    std::vector<Denial> take_denials() override { return denials_->take(); }
-    MemoryRefusals take_memory_refusals() override { return denials_->take_memory_refusals(); }
+    std::vector<Denial> take_denials() override {
+        return denials_ ? denials_->take() : std::vector<Denial>{};
+    }
+    MemoryRefusals take_memory_refusals() override {
+        return denials_ ? denials_->take_memory_refusals() : MemoryRefusals{};
+    }
 
     int event_fd() const override { return readiness_.get(); }
 
@@ -222,6 +231,16 @@ class LinuxJail final : public Jail {
         return {};
     }
 
+    /// Of processes that are none of Linux's.
+    std::vector<Process> ask_for_background() {
+        const UniqueFd file(::memfd_create("processes", MFD_CLOEXEC));
+        Request request;
+        request.verb = Verb::list_background;
+        const auto answer = ask(request, "", {file.get()}, kAnswerTimeout);
+        note_pending();
+        return answer ? read_listed(file.get()) : std::vector<Process>{};
+    }
+
     /// Moves what pid 1 has said into events_.
     void collect() {
         if (lost_) return;
@@ -232,6 +251,7 @@ class LinuxJail final : public Jail {
             fresh.push_back({Event::Kind::init_lost, {}});
         }
         if (!fresh.empty()) {
+            worker_runs_ = false;
             worker_.reset();
             worker_pid_ = 0;
         }
@@ -281,11 +301,12 @@ class LinuxJail final : public Jail {
     std::unique_ptr<Cgroup> cgroup_;
     std::unique_ptr<InitProcess> init_;
     ViewHandles view_;
-    std::unique_ptr<DenialWatch> denials_;
+    std::unique_ptr<DenialWatch> denials_;  // null where nobody is told of calls
     NetworkSockets network_;
     UniqueFd readiness_;  // epoll over the control socket and pending_
     UniqueFd pending_;
-    UniqueFd worker_;
+    bool worker_runs_ = false;
+    UniqueFd worker_;  // of a worker that the host's kernel knows
     pid_t worker_pid_ = 0;
     bool lost_ = false;
     std::deque<Event> events_;
@@ -305,19 +326,13 @@ Result<UniqueFd> watch(std::initializer_list<int> descriptors) {
 
 }  // namespace
 
-Result<void> parent_step(Step step, const Fault& fault, Result<void> result) {
-    if (result && fault.error != 0 && fault.step == step) return step_error(step, fault.error, "");
-    return result;
-}
-
 Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     TRY(check_plan(plan));
     TRY(policy::check_provided(plan));
     const unsigned number = next_jail_number();
     const Identity identity = choose_identity(number);
     const RestrictPlan restrict = TRY(prepare(plan, fault));
-    const auto make = plan.backend == Backend::native ? make_native : make_bwrap;
-    const std::unique_ptr<Maker> maker = TRY(make(plan, restrict, identity));
+    const std::unique_ptr<Maker> maker = TRY(make_maker(plan, restrict, identity));
 
     // Declared in this order so that on every way out the processes end first and then the cgroup goes.
     std::unique_ptr<Cgroup> cgroup;
@@ -349,20 +364,25 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
         TRY(init->go(entrances));
         entrances.clear();
         // There is time still.
-        denials = TRY(DenialWatch::make());
+        if (policy::provides(plan.backend, policy::Guarantee::recorded_calls))
+            denials = TRY(DenialWatch::make());
         pending = TRY(sys::event_fd());
         readiness = TRY(watch({init->control_fd(), pending.get()}));
         view = TRY(maker->receive_view(*init));
-        auto listener = TRY(init->receive_descriptors(1));
-        denials->listen(std::move(listener.front()),
-                        memory_question(plan.limits.soft_memory, cgroup.get(), init->pid()));
+        if (denials) {
+            auto listener = TRY(init->receive_descriptors(1));
+            denials->listen(std::move(listener.front()),
+                            memory_question(plan.limits.soft_memory, cgroup.get(), init->pid()));
+        }
         // The filter is there, so the step before it is done.
         if (cgroup) TRY(parent_step(Step::join_cgroup, fault, cgroup->check_holds(init->cloned_pid())));
         // The self-test does what is reported.
-        denials->answer_until(init->report_fd(), kSetupTimeout);
+        if (denials) denials->answer_until(init->report_fd(), kSetupTimeout);
         TRY(init->wait_ready());
-        denials->take();  // The self-test's.
-        denials->start();
+        if (denials) {
+            denials->take();  // The self-test's.
+            denials->start();
+        }
         return {};
     };
     if (auto met = meet(); !met) return init->explain(std::move(met).error());

@@ -50,6 +50,7 @@ enum class Backend {
     native,  ///< this program
     bwrap,   ///< bubblewrap, another program that the host must have, for hosts that let only it make
              ///< namespaces
+    runsc,   ///< gVisor: a kernel of its own for the jail, in namespaces and a view that this program makes
 };
 
 std::string_view to_text(Backend backend);
@@ -123,8 +124,8 @@ struct Plan {
     /// With Network::allow: each name gets an address inside, each endpoint a socket there that listens. What
     /// connects to it is for the holder of the socket to answer, outside: Jail::take_network_sockets().
     std::vector<Endpoint> allowed;
-    std::string name;        ///< host name inside; [a-z0-9-]{1,32}
-    std::string bubblewrap;  ///< path of the program; empty: the system's, see find_system_program()
+    std::string name;     ///< host name inside; [a-z0-9-]{1,32}
+    std::string program;  ///< path of the backend's; empty: the system's, see find_system_program()
 };
 
 /// What to execute as the worker. Descriptors stay the caller's; the jail's copies are closed with the
@@ -240,9 +241,8 @@ class Jail {
     /// The scratch space and the shared memory, as the kernel of Linux counts them. Without an entry where
     /// that is not known.
     virtual std::vector<Space> spaces() { return {}; }
-    /// What runs beside the worker, at most kMaxListed of them.
+    /// What runs beside the worker, at most kMaxListed (control.hpp) of them.
     virtual std::vector<Process> background() { return {}; }
-    static constexpr size_t kMaxListed = 1024;
     /// Puts a new file into the home directory, as the jail's user, with the directories above it. Before
     /// anything runs inside, or after kill_all(): nobody must be there to exchange what is on the way. What
     /// is there by the file's name already is an error.

@@ -292,7 +292,7 @@ TEST_P(LimitsInside, EveryRowOfResourceLimitsIsUniqueJustifiedAndInForce) {
         std::vector<std::string> resources;
         std::string wanted;
         std::set<int> seen;
-        for (const auto& row : policy::resource_limits(plan.level, plan.limits)) {
+        for (const auto& row : policy::resource_limits(plan.backend, plan.level, plan.limits)) {
             EXPECT_TRUE(seen.insert(row.resource).second) << row.name;
             EXPECT_GE(std::strlen(row.reason), 5U) << row.name;
             rlimit host{};

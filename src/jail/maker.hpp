@@ -54,10 +54,14 @@ class Maker {
     Maker() = default;
 };
 
-/// Errors name a mount that cannot be, or a program that is missing.
+/// Of the plan's backend. Errors name a mount that cannot be, or a program that is missing.
+Result<std::unique_ptr<Maker>> make_maker(const Plan& plan, const RestrictPlan& restrict,
+                                          const Identity& identity);
 Result<std::unique_ptr<Maker>> make_native(const Plan& plan, const RestrictPlan& restrict,
                                            const Identity& identity);
 Result<std::unique_ptr<Maker>> make_bwrap(const Plan& plan, const RestrictPlan& restrict,
+                                          const Identity& identity);
+Result<std::unique_ptr<Maker>> make_runsc(const Plan& plan, const RestrictPlan& restrict,
                                           const Identity& identity);
 
 /// An injected fault of a step that the parent takes.

@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <sstream>
 
 #include "base/sys.hpp"
 #include "jail/cgroup.hpp"
@@ -169,22 +167,6 @@ Probe probe_writable_directory() {
             ""};
 }
 
-Probe probe_bwrap_jail(const char* name, Level level) {
-    return probe_jail(name, level, Backend::bwrap);
-}
-
-// Another sandbox of the host's is of no use to Cellblock's jails, and does no harm: said because people ask.
-Probe probe_program(const char* name, const char* program) {
-    const char* path = std::getenv("PATH");
-    std::istringstream directories(path ? path : "");
-    for (std::string directory; std::getline(directories, directory, ':');) {
-        const std::string candidate = directory + "/" + program;
-        if (directory.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0)
-            return {name, Probe::Status::ok, candidate + " (not used: the jail is Cellblock's own)", ""};
-    }
-    return {name, Probe::Status::ok, "not installed (not needed: the jail is Cellblock's own)", ""};
-}
-
 }  // namespace
 
 std::string_view to_text(Probe::Status status) {
@@ -203,10 +185,12 @@ std::vector<Probe> probe_host() {
     std::vector<Probe> probes = {probe_kernel()};
     for (const Attempt& attempt : kAttempts) probes.push_back(probe_attempt(attempt));
     for (const Probe& probe :
-         {probe_landlock(), probe_cgroups(), probe_core_dumps(), probe_program("gVisor", "runsc"),
-          probe_writable_directory(), probe_jail(kNamespacedJailProbe, Level::namespaced),
-          probe_jail(kFullJailProbe, Level::full), probe_bwrap_jail(kNamespacedBwrapProbe, Level::namespaced),
-          probe_bwrap_jail(kFullBwrapProbe, Level::full)})
+         {probe_landlock(), probe_cgroups(), probe_core_dumps(), probe_writable_directory(),
+          probe_jail(kNamespacedJailProbe, Level::namespaced), probe_jail(kFullJailProbe, Level::full),
+          probe_jail(kNamespacedBwrapProbe, Level::namespaced, Backend::bwrap),
+          probe_jail(kFullBwrapProbe, Level::full, Backend::bwrap),
+          probe_jail(kNamespacedGvisorProbe, Level::namespaced, Backend::runsc),
+          probe_jail(kFullGvisorProbe, Level::full, Backend::runsc)})
         probes.push_back(probe);
     return probes;
 }

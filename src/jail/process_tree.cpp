@@ -102,12 +102,7 @@ std::string command_of(pid_t pid) {
     auto text = sys::read_file("/proc/" + std::to_string(pid) + "/cmdline", kMaxCommandLine);
     if (!text || text->empty()) text = sys::read_file("/proc/" + std::to_string(pid) + "/comm", kMaxFile);
     if (!text) return "?";
-    while (!text->empty() && (text->back() == '\0' || text->back() == '\n')) text->pop_back();
-    const bool is_long = text->size() > kMaxCommandText;
-    text->resize(std::min(text->size(), kMaxCommandText));
-    for (char& c : *text) c = c == '\0' ? ' ' : c < ' ' || c > '~' ? '?' : c;
-    if (is_long) text->replace(kMaxCommandText - 3, 3, "...");
-    return *text;
+    return shown_command(*std::move(text));
 }
 
 std::vector<pid_t> with_descendants(pid_t root) {
@@ -118,6 +113,15 @@ std::vector<pid_t> with_descendants(pid_t root) {
 }
 
 }  // namespace
+
+std::string shown_command(std::string text) {
+    while (!text.empty() && (text.back() == '\0' || text.back() == '\n')) text.pop_back();
+    const bool is_long = text.size() > kMaxCommandText;
+    text.resize(std::min(text.size(), kMaxCommandText));
+    for (char& c : text) c = c == '\0' ? ' ' : c < ' ' || c > '~' ? '?' : c;
+    if (is_long) text.replace(kMaxCommandText - 3, 3, "...");
+    return text;
+}
 
 // proc_pid_status(5): NSpid lists a process's pids from our namespace to its own.
 pid_t pid_inside(pid_t pid) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
@@ -16,6 +17,9 @@ Result<Counters> sample_process_tree(pid_t root, Bytes memory_limit);
 
 /// A living process's pid in its own namespace; 0 when it is gone or dead.
 pid_t pid_inside(pid_t pid);
+
+/// A command line, or a name, as it is shown: printable, and cut at kMaxCommandText.
+std::string shown_command(std::string text);
 
 /// The living descendants of `root` except `worker`, at most `most`.
 std::vector<Process> list_processes(pid_t root, pid_t worker, size_t most);

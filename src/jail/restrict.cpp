@@ -19,34 +19,8 @@
 namespace cellblock::jail {
 namespace {
 
-int set_resource_limits(RestrictPlan& plan, const char*& detail) {
-    for (const policy::ResourceLimit& row : plan.limits) {
-        detail = row.name;
-        struct rlimit64 {
-            uint64_t soft, hard;
-        } old{}, wanted{};
-        if (const long e = raw::call(SYS_prlimit64, 0, row.resource, nullptr, &old); e < 0)
-            return static_cast<int>(e);
-        // Raising takes a privilege that even root may lack; a stricter host stays stricter.
-        wanted.hard = row.hard < old.hard ? row.hard : old.hard;
-        wanted.soft = row.soft < wanted.hard ? row.soft : wanted.hard;
-        if (const long e = raw::call(SYS_prlimit64, 0, row.resource, &wanted, nullptr); e < 0)
-            return static_cast<int>(e);
-    }
-    return 0;
-}
-
-int await_limits(RestrictPlan& plan, const char*& detail) {
-    detail = "go";
-    if (const int e = await_go(plan.control_fd); e < 0) return e;
-    // bubblewrap was in our cgroup already when it made the namespace.
-    if (plan.backend == Backend::bwrap) return 0;
-    // Now that we are in our cgroup, make it the root of what we see: its path names the host's process.
-    detail = "cgroup namespace";
-    return static_cast<int>(raw::call(SYS_unshare, CLONE_NEWCGROUP));
-}
-
-/// Takes a capability that bubblewrap leaves nobody: it has emptied all sets before, as the self-test proves.
+/// Takes a capability that bubblewrap and gVisor leave nobody: they have emptied all sets before, as the
+/// self-test proves.
 int drop_for_good(const char*& detail) {
     detail = "secure bits";
     const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
@@ -83,6 +57,8 @@ int forbid_new_privileges(RestrictPlan&, const char*&) {
 }
 
 int load_filter(RestrictPlan& plan, const char*& detail) {
+    // gVisor's kernel has no listeners.
+    if (plan.backend == Backend::runsc) return load_unwatched_filter(plan.level);
     const int listener = load_system_call_filter(plan.level);
     if (listener < 0) return listener;
     detail = "hand over the listener";
@@ -93,6 +69,33 @@ int load_filter(RestrictPlan& plan, const char*& detail) {
 }
 
 }  // namespace
+
+int set_resource_limits(const std::vector<policy::ResourceLimit>& limits, const char*& detail) {
+    for (const policy::ResourceLimit& row : limits) {
+        detail = row.name;
+        struct rlimit64 {
+            uint64_t soft, hard;
+        } old{}, wanted{};
+        if (const long e = raw::call(SYS_prlimit64, 0, row.resource, nullptr, &old); e < 0)
+            return static_cast<int>(e);
+        // Raising takes a privilege that even root may lack; a stricter host stays stricter.
+        wanted.hard = row.hard < old.hard ? row.hard : old.hard;
+        wanted.soft = row.soft < wanted.hard ? row.soft : wanted.hard;
+        if (const long e = raw::call(SYS_prlimit64, 0, row.resource, &wanted, nullptr); e < 0)
+            return static_cast<int>(e);
+    }
+    return 0;
+}
+
+int await_limits(RestrictPlan& plan, const char*& detail) {
+    detail = "go";
+    if (const int e = await_go(plan.control_fd); e < 0) return e;
+    // bubblewrap was in our cgroup already when it made the namespace.
+    if (plan.backend == Backend::bwrap) return 0;
+    // Now that we are in our cgroup, make it the root of what we see: its path names the host's process.
+    detail = "cgroup namespace";
+    return static_cast<int>(raw::call(SYS_unshare, CLONE_NEWCGROUP));
+}
 
 int new_session(RestrictPlan& plan, const char*&) {
     // Everybody in the jail can read /proc/1/cmdline, and the kernel process has paths of the host in it.
@@ -143,9 +146,13 @@ int hand_over_directories(RestrictPlan& plan, const char*& detail) {
 
 void restrict_and_run(RestrictPlan& plan) {
     Setup setup(plan);
-    setup.step(Step::resource_limits, set_resource_limits);
+    setup.step(Step::resource_limits,
+               [](RestrictPlan& p, const char*& detail) { return set_resource_limits(p.limits, detail); });
     // Late: joining a cgroup takes the parent several milliseconds, which overlap with all of the above.
-    setup.step(Step::limits_in_force, await_limits);
+    setup.step(Step::limits_in_force, [](RestrictPlan& p, const char*& detail) {
+        // gVisor, and all that it runs, was in our cgroup before it was started.
+        return p.backend == Backend::runsc ? 0 : await_limits(p, detail);
+    });
     setup.step(Step::drop_capabilities, drop_capabilities);
     setup.step(Step::no_new_privileges, forbid_new_privileges);
     // It forbids mounts, so all of them are made.
@@ -158,7 +165,8 @@ void restrict_and_run(RestrictPlan& plan) {
     setup.step(Step::ready, [](RestrictPlan&, const char*&) { return 0; });
     setup.report(Step::ready, 0, "");
     raw::close(plan.report_fd);
-    run_init(plan.control_fd);
+    // A descriptor can come into gVisor, and none can leave it.
+    run_init(plan.control_fd, plan.backend == Backend::runsc ? WorkerHandle::none : WorkerHandle::pidfd);
 }
 
 }  // namespace cellblock::jail

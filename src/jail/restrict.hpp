@@ -76,6 +76,11 @@ int become_inside_user(const Identity& identity, const char*& detail);
 /// Sends descriptors of kHandedOver to the parent.
 int hand_over_directories(RestrictPlan& plan, const char*& detail);
 
+/// Waits until the parent says that the limits are in force.
+int await_limits(RestrictPlan& plan, const char*& detail);
+/// Never looser than what the process has.
+int set_resource_limits(const std::vector<policy::ResourceLimit>& limits, const char*& detail);
+
 /// Never returns: ends as pid 1 of a jail, or by _exit after a Report.
 [[noreturn]] void restrict_and_run(RestrictPlan& plan);
 

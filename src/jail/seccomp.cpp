@@ -10,10 +10,23 @@
 #include "jail_filters.hpp"
 
 namespace cellblock::jail {
+namespace {
+
+// The kernel copies the program; its struct has no const.
+sock_fprog program_of(std::span<const sock_filter> filter) {
+    return {static_cast<unsigned short>(filter.size()), const_cast<sock_filter*>(filter.data())};
+}
+
+}  // namespace
 
 std::span<const sock_filter> system_call_filter(Level level) {
     if (level == Level::full) return built_in::kFullFilter;
     return built_in::kNamespacedFilter;
+}
+
+std::span<const sock_filter> unwatched_filter(Level level) {
+    if (level == Level::full) return built_in::kUnwatchedFullFilter;
+    return built_in::kUnwatchedNamespacedFilter;
 }
 
 const policy::CallRow* call_row(int number) {
@@ -25,10 +38,7 @@ const policy::CallRow* call_row(int number) {
 }
 
 int load_system_call_filter(Level level) {
-    const std::span<const sock_filter> filter = system_call_filter(level);
-    // The kernel copies the program; its struct has no const.
-    const sock_fprog program{static_cast<unsigned short>(filter.size()),
-                             const_cast<sock_filter*>(filter.data())};
+    const sock_fprog program = program_of(system_call_filter(level));
     // A signal with a handler, such as a profiler's, makes a call fail with EINTR while it waits for our
     // answer: mmap, which nobody expects that of. With the flag, only until we have read the question; Linux
     // before 5.19 does not know it.
@@ -38,6 +48,11 @@ int load_system_call_filter(Level level) {
     if (listener != -EINVAL) return static_cast<int>(listener);
     return static_cast<int>(
         raw::call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+}
+
+int load_unwatched_filter(Level level) {
+    const sock_fprog program = program_of(unwatched_filter(level));
+    return static_cast<int>(raw::call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
 }
 
 }  // namespace cellblock::jail

@@ -115,7 +115,7 @@ TEST(SyscallPolicy, EveryRowIsUniqueKnownAndHasAReason) {
 
 TEST(SyscallPolicy, TheFiltersInForceAreThoseOfThePolicy) {
     for (const Level level : {Level::full, Level::namespaced}) {
-        const BpfProgram compiled = join(compile_filters(level).value());
+        const BpfProgram compiled = join(compile_filters(level, Watch::listener).value());
         const auto in_force = system_call_filter(level);
         EXPECT_TRUE(std::equal(compiled.begin(), compiled.end(), in_force.begin(), in_force.end(),
                                [](const sock_filter& a, const sock_filter& b) {
@@ -133,7 +133,7 @@ TEST(SyscallPolicy, TheFiltersInForceAreThoseOfThePolicy) {
 
 TEST(SyscallPolicy, EveryNumberIsAnsweredAsItsRowSays) {
     for (const Level level : {Level::full, Level::namespaced}) {
-        const SyscallFilters filters = compile_filters(level).value();
+        const SyscallFilters filters = compile_filters(level, Watch::listener).value();
         std::map<int, const CallRow*> rows;
         for (const CallRow& row : policy::calls()) rows[resolve(row.name)] = &row;
         for (int number = 0; number < 1200; ++number) {
@@ -150,8 +150,36 @@ TEST(SyscallPolicy, EveryNumberIsAnsweredAsItsRowSays) {
     }
 }
 
+TEST(SyscallPolicy, WithoutAListenerWhatWouldBeReportedIsRefusedWithTheSameErrno) {
+    for (const Level level : {Level::full, Level::namespaced}) {
+        const BpfProgram watched = join(compile_filters(level, Watch::listener).value());
+        const auto in_force = unwatched_filter(level);
+        const BpfProgram unwatched(in_force.begin(), in_force.end());
+        for (const sock_filter& instruction : unwatched)
+            EXPECT_FALSE(instruction.code == (BPF_RET | BPF_K) && instruction.k == SECCOMP_RET_USER_NOTIF);
+        for (int number = 0; number < 1200; ++number) {
+            const uint32_t told = evaluate(watched, call_data(number));
+            const CallRow* const row = call_row(number);
+            const uint32_t answer = evaluate(unwatched, call_data(number));
+            if (told != SECCOMP_RET_USER_NOTIF)
+                EXPECT_EQ(answer, told) << "number " << number;
+            else if (row && row->answer.reported)
+                EXPECT_EQ(answer, SECCOMP_RET_ERRNO | static_cast<uint32_t>(row->answer.error)) << row->name;
+            else
+                EXPECT_EQ(answer & SECCOMP_RET_ACTION, SECCOMP_RET_ERRNO) << "number " << number;
+        }
+        EXPECT_EQ(evaluate(unwatched, call_data(0, {}, AUDIT_ARCH_I386)), SECCOMP_RET_TRAP);
+        // An argument that looks like an escape, and much memory, which goes through.
+        EXPECT_EQ(evaluate(unwatched, call_data(resolve("clone"), {CLONE_NEWUSER})) & SECCOMP_RET_ACTION,
+                  SECCOMP_RET_ERRNO);
+        EXPECT_EQ(evaluate(unwatched, call_data(resolve("mmap"), {0, 1ULL << 40U, PROT_READ | PROT_WRITE,
+                                                                  MAP_PRIVATE | MAP_ANONYMOUS})),
+                  SECCOMP_RET_ALLOW);
+    }
+}
+
 TEST(SyscallPolicy, AnotherArchitectureIsKilledWhateverItCalls) {
-    const SyscallFilters filters = compile_filters(Level::full).value();
+    const SyscallFilters filters = compile_filters(Level::full, Watch::listener).value();
     for (const BpfProgram& program : {filters.calls, filters.arguments, join(filters)}) {
         for (int number = 0; number < 600; ++number)
             EXPECT_EQ(evaluate(program, call_data(number, {}, AUDIT_ARCH_I386)), SECCOMP_RET_KILL_PROCESS);
@@ -169,7 +197,7 @@ uint64_t hit(const Condition& condition) {
 }
 
 TEST(SyscallPolicy, EveryArgumentRowRefusesAlsoWithOtherBitsSet) {
-    const BpfProgram filter = join(compile_filters(Level::full).value());
+    const BpfProgram filter = join(compile_filters(Level::full, Watch::listener).value());
     for (const ArgumentRow& row : policy::refused_arguments()) {
         const int number = resolve(row.name);
         if (number < 0) continue;
@@ -219,7 +247,7 @@ TEST(SyscallPolicy, OnlyMuchMemoryIsAskedFor) {
 }
 
 TEST(SyscallPolicy, JoinedProgramsAnswerAsTheStricterOfTheTwo) {
-    const SyscallFilters filters = compile_filters(Level::full).value();
+    const SyscallFilters filters = compile_filters(Level::full, Watch::listener).value();
     const BpfProgram joined = join(filters);
     EXPECT_LE(joined.size(), size_t{BPF_MAXINSNS});
     for (int number = 0; number < 600; ++number)
@@ -233,7 +261,7 @@ TEST(SyscallPolicy, JoinedProgramsAnswerAsTheStricterOfTheTwo) {
 }
 
 TEST(SyscallPolicy, OrdinaryArgumentsPass) {
-    const BpfProgram filter = join(compile_filters(Level::full).value());
+    const BpfProgram filter = join(compile_filters(Level::full, Watch::listener).value());
     const auto allowed = [&](int number, std::initializer_list<uint64_t> arguments) {
         return evaluate(filter, call_data(number, arguments)) == SECCOMP_RET_ALLOW;
     };

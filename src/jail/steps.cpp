@@ -16,14 +16,32 @@ namespace cellblock::jail {
 namespace {
 
 /// Which backends take a step.
-enum class By { both, native, bwrap };
+enum class By { all, all_but_gvisor, native, native_view, bwrap, gvisor };
 
 struct Row {
     Step step;
     std::string_view name;
     std::string_view act;
-    By by = By::both;
+    By by = By::all;
 };
+
+bool takes(By by, Backend backend) {
+    switch (by) {
+        case By::all:
+            return true;
+        case By::all_but_gvisor:
+            return backend != Backend::runsc;
+        case By::native:
+            return backend == Backend::native;
+        case By::native_view:  // gVisor runs in it.
+            return backend != Backend::bwrap;
+        case By::bwrap:
+            return backend == Backend::bwrap;
+        case By::gvisor:
+            return backend == Backend::runsc;
+    }
+    UNREACHABLE();
+}
 
 constexpr Row kSteps[] = {
     {Step::make_cgroup, "make_cgroup", "create a cgroup for hard limits"},
@@ -34,25 +52,26 @@ constexpr Row kSteps[] = {
     {Step::close_descriptors, "close_descriptors", "close inherited descriptors"},
     {Step::take_identity, "take_identity", "take the jail's user id"},
     {Step::new_session, "new_session", "start a session of its own"},
-    {Step::host_name, "host_name", "set the jail's host name", By::native},
+    {Step::host_name, "host_name", "set the jail's host name", By::native_view},
     {Step::loopback, "loopback", "bring up the jail's loopback interface", By::native},
     {Step::allowed_names, "allowed_names", "make the sockets of the allowed network names", By::native},
-    {Step::private_mounts, "private_mounts", "separate the jail's mounts from the host's", By::native},
+    {Step::private_mounts, "private_mounts", "separate the jail's mounts from the host's", By::native_view},
     {Step::open_host_trees, "open_host_trees", "open what the host lends"},
-    {Step::process_view, "process_view", "mount /proc", By::native},
-    {Step::new_root, "new_root", "enter the new root", By::native},
-    {Step::base_view, "base_view", "build the base system", By::native},
+    {Step::process_view, "process_view", "mount /proc", By::native_view},
+    {Step::new_root, "new_root", "enter the new root", By::native_view},
+    {Step::base_view, "base_view", "build the base system", By::native_view},
     {Step::environment_mounts, "environment_mounts", "show the environment"},
-    {Step::old_root, "old_root", "unmount the host's root", By::native},
+    {Step::old_root, "old_root", "unmount the host's root", By::native_view},
     {Step::namespace_quota, "namespace_quota", "forbid further namespaces", By::native},
     {Step::process_masks, "process_masks", "mask /proc", By::native},
-    {Step::read_only_root, "read_only_root", "make the root read-only", By::native},
+    {Step::read_only_root, "read_only_root", "make the root read-only", By::native_view},
+    {Step::gvisor, "gvisor", "start gVisor in the jail's view", By::gvisor},
     {Step::standard_streams, "standard_streams", "detach from the standard streams"},
     {Step::resource_limits, "resource_limits", "set resource limits"},
     {Step::limits_in_force, "limits_in_force", "wait for the hard limits"},
     {Step::drop_capabilities, "drop_capabilities", "drop all capabilities"},
     {Step::no_new_privileges, "no_new_privileges", "forbid new privileges"},
-    {Step::landlock, "landlock", "close the second lock, Landlock"},
+    {Step::landlock, "landlock", "close the second lock, Landlock", By::all_but_gvisor},
     {Step::system_calls, "system_calls", "load the system call filter"},
     {Step::self_test, "self_test", "prove that forbidden acts fail"},
     {Step::ready, "ready", "report ready"},
@@ -194,8 +213,7 @@ std::string_view to_text(Step step) {
 }
 
 bool belongs_to(Step step, Backend backend) {
-    const By by = row(step).by;
-    return by == By::both || by == (backend == Backend::native ? By::native : By::bwrap);
+    return takes(row(step).by, backend);
 }
 
 Error step_error(Step step, int error_number, std::string_view detail) {

@@ -33,6 +33,7 @@ enum class Step : uint32_t {
     namespace_quota,
     process_masks,
     read_only_root,
+    gvisor,
     standard_streams,
     resource_limits,
     limits_in_force,

@@ -152,8 +152,10 @@ class Compiler {
         const bool takes_changes = mount.access == Access::copy_on_write;
         if (takes_changes && (!tree.is_directory || view_.has_changed_directory))
             return Error("let cells change " + mount.source + ": one directory of a jail can be changed");
-        // bubblewrap knows no overlays.
+        // bubblewrap knows no overlays. gVisor needs none: its kernel opens no socket or FIFO of the host's,
+        // and keeps locks to itself; and what it holds open would keep an overlay from forgetting names.
         const bool is_like_a_copy = mount.access == Access::like_a_copy && plan_.backend == Backend::native;
+        const bool has_overlay = plan_.backend != Backend::runsc || takes_changes;
         if (is_like_a_copy) TRY(take_directory_of(tree, info));
         tree.is_writable = mount.access == Access::read_write;
         tree.is_layer = tree.is_directory && !tree.is_writable;
@@ -167,7 +169,7 @@ class Compiler {
             tree.fd = fd->get();
             view_.parent_fds.push_back(*std::move(fd));
         }
-        ViewStep step{tree.is_layer ? Kind::shown_directory : Kind::tree, mount.target, ""};
+        ViewStep step{tree.is_layer && has_overlay ? Kind::shown_directory : Kind::tree, mount.target, ""};
         if (is_like_a_copy) {
             step.kind = Kind::shown_file;
             step.argument = mount.source.substr(mount.source.rfind('/') + 1);
@@ -180,7 +182,7 @@ class Compiler {
         }
         if (tree.is_writable)
             view_.writable_paths.push_back({policy::WritablePath::Kind::volume, mount.target});
-        if (tree.is_layer) view_.context_fds.push_back(-1);
+        if (tree.is_layer && has_overlay) view_.context_fds.push_back(-1);
         step.tree = add_tree(std::move(tree));
         view_.environment.push_back(std::move(step));
         return {};

@@ -8,20 +8,21 @@
 namespace cellblock::jail {
 namespace {
 
-// In the order of the enumeration.
+// In the order of the enumerations.
+constexpr std::array<std::string_view, 3> kBackends{"native", "bwrap", "runsc"};
 constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
 
 }  // namespace
 
 std::string_view to_text(Backend backend) {
-    return backend == Backend::native ? "native" : "bwrap";
+    return kBackends.at(static_cast<size_t>(backend));
 }
 
 Result<Backend> parse_backend(std::string_view text) {
-    for (const Backend backend : {Backend::native, Backend::bwrap})
+    for (const Backend backend : {Backend::native, Backend::bwrap, Backend::runsc})
         if (text == to_text(backend)) return backend;
     return std::move(Error("unknown isolation backend '" + std::string(text) + "'"))
-        .with_remedy("Choose 'native' or 'bwrap'.");
+        .with_remedy("Choose 'native', 'bwrap' or 'runsc'.");
 }
 
 std::string_view to_text(Level level) {

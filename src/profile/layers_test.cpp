@@ -262,12 +262,20 @@ TEST_F(Layers, AProjectTakesNetworkNamesAwayAndAddsNone) {
 }
 
 TEST_F(Layers, AProjectChoosesNoBackendThatProvidesLess) {
-    project("isolation.backend = \"bwrap\"\n");
-    EXPECT_EQ(value("isolation.backend"), "native");
-    EXPECT_EQ(resolved().notes.size(), 1U);
+    for (const std::string backend : {"bwrap", "runsc"}) {
+        project("isolation.backend = \"" + backend + "\"\n");
+        EXPECT_EQ(value("isolation.backend"), "native");
+        EXPECT_EQ(resolved().notes.size(), 1U);
+    }
     argument("isolation.backend", "bwrap");
+    EXPECT_EQ(value("isolation.backend"), "native") << "as tight as both";
     project("isolation.backend = \"native\"\n");
     EXPECT_EQ(value("isolation.backend"), "native");
+    project("");
+    system("[ceiling]\nisolation.backend = \"runsc\"\n");
+    EXPECT_EQ(value("isolation.backend"), "native");
+    argument("isolation.backend", "runsc");
+    EXPECT_EQ(value("isolation.backend"), "runsc");
 }
 
 TEST_F(Layers, WhatIsRecordedIsNotForStrangersToSay) {

@@ -36,8 +36,8 @@ milliseconds to_duration(double value) {
 
 constexpr std::array<std::string_view, 2> kBackgrounds{"kill", "keep"};
 constexpr std::array<std::string_view, 2> kLevels{"full", "namespaced"};
-// The first provides all that the second does: policy/guarantees.cpp.
-constexpr std::array<std::string_view, 2> kBackends{"native", "bwrap"};
+// The first provides all that the others do (policy/guarantees.cpp), and each of those something else.
+constexpr std::array<std::string_view, 3> kBackends{"native", "bwrap", "runsc"};
 constexpr std::array<std::string_view, 2> kLandlockUses{"required", "optional"};
 constexpr std::array<std::string_view, 3> kNetworks{"none", "localhost", "allow"};
 constexpr std::array<std::string_view, 4> kNotebookDirs{"none", "ro", "cow", "rw"};
@@ -153,10 +153,11 @@ constexpr std::array kSettings{
             Choice{kLevels,
                    [](const LaunchOptions& o) { return jail::to_text(o.level); },
                    [](LaunchOptions& o, const std::string& word) -> Result<void> { o.level = TRY(jail::parse_level(word)); return {}; }}},
-    Setting{"isolation.backend", "--backend", "", "NAME", "who makes the jail: native, which is Cellblock itself, or bwrap, which is bubblewrap and provides less",
+    Setting{"isolation.backend", "--backend", "", "NAME", "who makes the jail: native, which is Cellblock itself, bwrap, which is bubblewrap, or runsc, which is gVisor; the latter two provide less",
             Choice{kBackends,
                    [](const LaunchOptions& o) { return jail::to_text(o.backend); },
-                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.backend = TRY(jail::parse_backend(word)); return {}; }}},
+                   [](LaunchOptions& o, const std::string& word) -> Result<void> { o.backend = TRY(jail::parse_backend(word)); return {}; },
+                   1}},
     Setting{"isolation.landlock", "--landlock", "", "USE", "the second lock behind the mounts: required, or optional where the host's kernel has none",
             Choice{kLandlockUses,
                    [](const LaunchOptions& o) { return kLandlockUses.at(o.landlock == jail::LandlockUse::required ? 0 : 1); },
@@ -286,7 +287,10 @@ void tighten(const Setting& setting, LaunchOptions& value, const LaunchOptions& 
                               number.set(value, std::min(number.get(value), number.get(bound)));
                           },
                           [&](const Choice& choice) {
-                              const size_t tightest = std::min(place(choice, value), place(choice, bound));
+                              const size_t own = place(choice, value);
+                              const size_t other = place(choice, bound);
+                              size_t tightest = std::min(own, other);
+                              if (own != other && tightest >= choice.ordered) tightest = choice.ordered - 1;
                               choice.set(value, std::string(choice.words[tightest])).value();
                           },
                           [&](const Text& other) { other.tighten(value, bound); }},
@@ -303,7 +307,13 @@ std::string expected(const Setting& setting) {
 std::string tighter(const Setting& setting) {
     const char* const who = setting.strangers_may_tighten ? "" : "; not for projects and notebooks to say";
     return std::visit(Overloaded{[](const Number&) { return std::string("less"); },
-                                 [](const Choice& choice) { return joined(choice.words, " before "); },
+                                 [](const Choice& choice) {
+                                     const size_t ordered = std::min(choice.ordered, choice.words.size());
+                                     const std::string first =
+                                         joined(choice.words.first(ordered), " before ");
+                                     const std::string rest = joined(choice.words.subspan(ordered), " and ");
+                                     return rest.empty() ? first : first + " before " + rest;
+                                 },
                                  [](const Text& other) { return std::string(other.tighter); }},
                       setting.type) +
            who;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,6 +47,9 @@ struct Choice {
     std::span<const std::string_view> words;  ///< the tightest first
     std::string_view (*get)(const session::LaunchOptions& options);
     Result<void> (*set)(session::LaunchOptions& options, const std::string& word);
+    /// Words from this place on are not tighter than one another, but each in its own way less tight than
+    /// those before: what is as tight as two of them is the last word before.
+    size_t ordered = SIZE_MAX;
 };
 
 /// Something else, which has rules of its own.

@@ -109,9 +109,20 @@ TEST(Settings, EveryWordOfAChoiceIsReadAndInOrder) {
             EXPECT_EQ(again(row.key, std::string(choice->words[i])), choice->words[i]);
             for (size_t j = 0; j < choice->words.size(); ++j)
                 EXPECT_EQ(as_tight(row.key, std::string(choice->words[i]), std::string(choice->words[j])),
-                          i <= j);
+                          i == j || (i < j && i < choice->ordered));
         }
     }
+}
+
+TEST(Settings, BackendsThatProvideLessAreNotOrderedAndNativeIsAsTightAsBoth) {
+    for (const std::string backend : {"bwrap", "runsc"}) {
+        EXPECT_EQ(tightened("isolation.backend", backend, "native"), "native");
+        EXPECT_EQ(tightened("isolation.backend", "native", backend), "native");
+        EXPECT_EQ(tightened("isolation.backend", backend, backend), backend);
+    }
+    EXPECT_EQ(tightened("isolation.backend", "bwrap", "runsc"), "native");
+    EXPECT_EQ(tightened("isolation.backend", "runsc", "bwrap"), "native");
+    EXPECT_EQ(tighter(setting("isolation.backend")), "native before bwrap and runsc");
 }
 
 TEST(Settings, WhatIsOutOfRangeIsRefusedWithTheRange) {

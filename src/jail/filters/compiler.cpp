@@ -30,18 +30,23 @@ constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 constexpr uint32_t kForeignNumbers = 0;
 #endif
 
+// A process that calls through another table of numbers would evade every row: kill it, all threads of it.
+// gVisor's kernel would end one thread; SIGSYS ends them all, or the call is refused.
+uint32_t foreign(Watch watch) {
+    return watch == Watch::listener ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_TRAP;
+}
+
 using Context = std::unique_ptr<void, decltype(&seccomp_release)>;
 
 Error seccomp_error(const std::string& act, int negative_errno) {
     return Error(act, -negative_errno);
 }
 
-Result<Context> make_context(uint32_t default_action) {
+Result<Context> make_context(uint32_t default_action, Watch watch) {
     Context context(seccomp_init(default_action), &seccomp_release);
     if (!context) return Error("compile the system call filter: libseccomp gave no context");
-    // A process that calls through another table of numbers would evade every row: kill it, all threads of
-    // it.
-    if (const int e = seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); e < 0)
+    const uint32_t kill = watch == Watch::listener ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_TRAP;
+    if (const int e = seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, kill); e < 0)
         return seccomp_error("refuse foreign architectures", e);
     // A binary tree over the numbers; without effect in older versions of the library, which only costs time.
     [[maybe_unused]] const int ignored = seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -56,15 +61,18 @@ Result<int> resolve(std::string_view name) {
 }
 
 /// For libseccomp.
-uint32_t action(const policy::Answer& answer) {
+uint32_t action(const policy::Answer& answer, Watch watch) {
     if (answer == policy::kAllow) return SCMP_ACT_ALLOW;
-    return answer.reported ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(static_cast<uint32_t>(answer.error));
+    return answer.reported && watch == Watch::listener ? SCMP_ACT_NOTIFY
+                                                       : SCMP_ACT_ERRNO(static_cast<uint32_t>(answer.error));
 }
 
 /// For Linux.
-uint32_t returned(const policy::Answer& answer) {
+uint32_t returned(const policy::Answer& answer, Watch watch) {
     if (answer == policy::kAllow) return SECCOMP_RET_ALLOW;
-    return answer.reported ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ERRNO | static_cast<uint32_t>(answer.error);
+    return answer.reported && watch == Watch::listener
+               ? SECCOMP_RET_USER_NOTIF
+               : SECCOMP_RET_ERRNO | static_cast<uint32_t>(answer.error);
 }
 
 scmp_arg_cmp comparison(const policy::Condition& condition) {
@@ -123,7 +131,7 @@ void append_tree(BpfProgram& program, std::span<const Range> ranges) {
 
 // Not by libseccomp, which compares with each number: loading takes Linux time for each instruction, and is
 // among the dearest steps of a jail's start.
-Result<BpfProgram> compile_calls(Level level) {
+Result<BpfProgram> compile_calls(Level level, Watch watch) {
     constexpr uint32_t kUnknown = SECCOMP_RET_ERRNO | ENOSYS;
     std::map<uint32_t, uint32_t> answers;
     for (const policy::CallRow& row : policy::calls()) {
@@ -131,7 +139,7 @@ Result<BpfProgram> compile_calls(Level level) {
         const int number = TRY(resolve(row.name));
         if (number < 0) continue;
         const bool holds = row.when == policy::When::always || level == Level::full;
-        answers[static_cast<uint32_t>(number)] = returned(holds ? row.answer : policy::kNotAccounted);
+        answers[static_cast<uint32_t>(number)] = returned(holds ? row.answer : policy::kNotAccounted, watch);
     }
     std::vector<Range> ranges;
     const auto add = [&ranges](uint32_t first, uint32_t action) {
@@ -145,29 +153,30 @@ Result<BpfProgram> compile_calls(Level level) {
             add(answer->first + 1, kUnknown);
     }
     if (kForeignNumbers != 0) {
-        add(kForeignNumbers, SECCOMP_RET_KILL_PROCESS);
+        add(kForeignNumbers, foreign(watch));
         add(UINT32_MAX, kUnknown);  // What a tracer makes of a call that it skips.
     }
     BpfProgram program{{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, arch)},
                        {BPF_JMP | BPF_JEQ | BPF_K, 1, 0, kArchitecture},
-                       {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS},
+                       {BPF_RET | BPF_K, 0, 0, foreign(watch)},
                        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)}};
     append_tree(program, ranges);
     return program;
 }
 
-Result<BpfProgram> compile_arguments() {
-    const Context context = TRY(make_context(SCMP_ACT_ALLOW));
+Result<BpfProgram> compile_arguments(Watch watch) {
+    const Context context = TRY(make_context(SCMP_ACT_ALLOW, watch));
     std::vector<policy::ArgumentRow> rows(policy::refused_arguments().begin(),
                                           policy::refused_arguments().end());
-    rows.insert(rows.end(), policy::memory_requests().begin(), policy::memory_requests().end());
+    if (watch == Watch::listener)
+        rows.insert(rows.end(), policy::memory_requests().begin(), policy::memory_requests().end());
     for (const policy::ArgumentRow& row : rows) {
         const int number = TRY(resolve(row.name));
         if (number < 0) continue;
         const scmp_arg_cmp conditions[] = {comparison(row.first), comparison(row.second)};
         const unsigned count = is_always(row.second) ? 1 : 2;
         if (const int e =
-                seccomp_rule_add_array(context.get(), action(row.answer), number, count, conditions);
+                seccomp_rule_add_array(context.get(), action(row.answer, watch), number, count, conditions);
             e < 0)
             return seccomp_error("add arguments of " + std::string(row.name) + " to the filter", e);
     }
@@ -180,10 +189,10 @@ int call_number(std::string_view name) {
     return seccomp_syscall_resolve_name(std::string(name).c_str());
 }
 
-Result<SyscallFilters> compile_filters(Level level) {
+Result<SyscallFilters> compile_filters(Level level, Watch watch) {
     SyscallFilters filters;
-    filters.calls = TRY(compile_calls(level));
-    filters.arguments = TRY(compile_arguments());
+    filters.calls = TRY(compile_calls(level, watch));
+    filters.arguments = TRY(compile_arguments(watch));
     return filters;
 }
 

@@ -20,10 +20,14 @@ using BpfProgram = std::vector<sock_filter>;
 /// of them).
 struct SyscallFilters {
     BpfProgram arguments;  ///< refuses some arguments of allowed calls
-    BpfProgram calls;      ///< allowlist by number; a foreign architecture (x32 too) kills the process
+    BpfProgram calls;      ///< allowlist by number; a foreign architecture (x32 too) is the process's end
 };
 
-Result<SyscallFilters> compile_filters(Level level);
+/// Whether the kernel process is told of calls that look like an escape, and asked for much memory. Without
+/// that (in gVisor's kernel) the former are refused all the same, and the latter go through.
+enum class Watch { listener, none };
+
+Result<SyscallFilters> compile_filters(Level level, Watch watch);
 
 /// A call's number on this architecture; negative where it has none, or for a name that libseccomp does not
 /// know.

@@ -14,8 +14,8 @@ namespace {
 using namespace cellblock;
 using namespace cellblock::jail;
 
-Result<void> write_filter(std::ostream& out, Level level, const char* name) {
-    const BpfProgram program = join(TRY(compile_filters(level)));
+Result<void> write_filter(std::ostream& out, Level level, Watch watch, const char* name) {
+    const BpfProgram program = join(TRY(compile_filters(level, watch)));
     if (program.size() > BPF_MAXINSNS)
         return Error("compile the system call filter: it is larger than Linux allows");
     out << "inline constexpr sock_filter " << name << "[] = {\n";
@@ -41,8 +41,10 @@ void write_numbers(std::ostream& out) {
 Result<void> write_header(std::ostream& out) {
     out << "// Written from src/jail/policy/syscalls.cpp during the build.\n#pragma once\n"
            "#include <linux/filter.h>\n\n#include <utility>\n\nnamespace cellblock::jail::built_in {\n";
-    TRY(write_filter(out, Level::full, "kFullFilter"));
-    TRY(write_filter(out, Level::namespaced, "kNamespacedFilter"));
+    TRY(write_filter(out, Level::full, Watch::listener, "kFullFilter"));
+    TRY(write_filter(out, Level::namespaced, Watch::listener, "kNamespacedFilter"));
+    TRY(write_filter(out, Level::full, Watch::none, "kUnwatchedFullFilter"));
+    TRY(write_filter(out, Level::namespaced, Watch::none, "kUnwatchedNamespacedFilter"));
     write_numbers(out);
     out << "}  // namespace cellblock::jail::built_in\n";
     return {};

@@ -7,7 +7,7 @@
 #include <csignal>
 #include <cstring>
 
-#include "jail/bwrap_hand_over.hpp"
+#include "jail/hand_over.hpp"
 #include "jail/raw.hpp"
 
 namespace cellblock::jail {
@@ -20,11 +20,11 @@ namespace {
 
 HandOver receive() {
     HandOver given;
-    if (raw::read(bwrap_fd::kHandOver, &given, sizeof given) != static_cast<long>(sizeof given) ||
+    if (raw::read(given_fd::kHandOver, &given, sizeof given) != static_cast<long>(sizeof given) ||
         given.magic != HandOver::kMagic || given.size != sizeof given)
         give_up("jail-init: this program and cellblock are of different builds\n");
-    raw::close(bwrap_fd::kHandOver);
-    raw::close(bwrap_fd::kProgram);
+    raw::close(given_fd::kHandOver);
+    if (given.backend == Backend::bwrap) raw::close(given_fd::kProgram);
     return given;
 }
 
@@ -44,21 +44,24 @@ int main(int, char** argv) {
     using namespace cellblock::jail;
     const HandOver given = receive();
     RestrictPlan plan;
-    plan.backend = Backend::bwrap;
+    plan.backend = given.backend;
     plan.level = given.level;
-    plan.limits = policy::resource_limits(given.level, given.limits);
+    plan.limits = policy::resource_limits(given.backend, given.level, given.limits);
     plan.landlock = given.landlock;
     plan.host_root_device = given.host_root_device;
     plan.host_root_inode = given.host_root_inode;
     plan.parent_pid = given.parent_pid;
     plan.title = argv[0];
     plan.title_size = std::strlen(argv[0]);
-    plan.control_fd = bwrap_fd::kControl;
-    plan.report_fd = bwrap_fd::kReport;
+    plan.control_fd = given_fd::kControl;
+    plan.report_fd = given_fd::kReport;
     plan.fault = given.fault;
     Setup setup(plan);
-    setup.step(Step::new_session, stand_alone);
-    setup.step(Step::environment_mounts, hand_over_directories);
+    // In gVisor it is pid 1 of a session already, and the directories were handed over before.
+    if (given.backend == Backend::bwrap) {
+        setup.step(Step::new_session, stand_alone);
+        setup.step(Step::environment_mounts, hand_over_directories);
+    }
     setup.step(Step::standard_streams, detach_standard_streams);
     restrict_and_run(plan);
 }

@@ -13,6 +13,9 @@ enum class Guarantee {
     namespaces,
     hard_limits,
     system_call_filter,
+    recorded_calls,
+    asked_memory,
+    counted_processes,
     landlock,
     capabilities,
     masked_processes,
@@ -36,7 +39,9 @@ struct GuaranteeRow {
     const char* meaning;
     bool native;
     bool bwrap;
-    const char* reason;  ///< why a backend does not, or how each does
+    const char* by_bwrap;  ///< why bubblewrap's jails do not have it, or how they do
+    bool runsc;
+    const char* by_runsc;  ///< the same for gVisor's
 };
 
 std::span<const GuaranteeRow> guarantees();

@@ -19,6 +19,10 @@ struct ResourceLimit {
 };
 
 /// The rows for one jail. A hard limit that is lower already stays as it is.
-std::vector<ResourceLimit> resource_limits(Level level, const Limits& limits);
+std::vector<ResourceLimit> resource_limits(Backend backend, Level level, const Limits& limits);
+/// Those of gVisor itself, on the host: what of them does not depend on the jail's limits, and host_tasks().
+std::vector<ResourceLimit> gvisor_limits(const Limits& limits);
+/// Processes and threads of the host that gVisor may need for a jail with these limits.
+int host_tasks(const Limits& limits);
 
 }  // namespace cellblock::jail::policy

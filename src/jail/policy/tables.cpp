@@ -217,22 +217,23 @@ Table process_limits(Level level, const Limits& limits) {
                 "The values are those of the default limits.",
                 {"resource", "limit", "why"},
                 {}};
-    for (const ResourceLimit& row : resource_limits(level, limits))
+    for (const ResourceLimit& row : resource_limits(Backend::native, level, limits))
         table.rows.push_back({row.name, std::to_string(row.hard), row.reason});
     return table;
 }
 
 Table backends() {
-    Table table{
-        "backends",
-        "What each isolation backend provides",
-        "native is Cellblock itself, bwrap is bubblewrap (isolation.backend). What a kernel asks for and its "
-        "backend does not provide is an error at its start.",
-        {"guarantee", "meaning", "native", "bwrap", "why"},
-        {}};
+    Table table{"backends",
+                "What each isolation backend provides",
+                "native is Cellblock itself, bwrap is bubblewrap, runsc is gVisor (isolation.backend). What "
+                "a kernel asks "
+                "for and its backend does not provide is an error at its start.",
+                {"guarantee", "meaning", "native", "bwrap", "with bwrap", "runsc", "with runsc"},
+                {}};
+    const auto answer = [](bool provided) { return provided ? "yes" : "no"; };
     for (const GuaranteeRow& row : guarantees())
-        table.rows.push_back(
-            {row.name, row.meaning, row.native ? "yes" : "no", row.bwrap ? "yes" : "no", row.reason});
+        table.rows.push_back({row.name, row.meaning, answer(row.native), answer(row.bwrap), row.by_bwrap,
+                              answer(row.runsc), row.by_runsc});
     return table;
 }
 

@@ -1,5 +1,6 @@
-// What the kernel process gives jail-init through bubblewrap: descriptors by fixed numbers, and one struct.
-// Both programs come from one build; the struct says so, because an installation can be mixed.
+// What the kernel process gives jail-init where another program executes it: descriptors by fixed numbers,
+// and one struct. Both programs come from one build; the struct says so, because an installation can be
+// mixed.
 #pragma once
 
 #include <sys/types.h>
@@ -12,20 +13,21 @@
 
 namespace cellblock::jail {
 
-/// Descriptors of the process that executes bubblewrap. The first four reach jail-init.
-namespace bwrap_fd {
+/// Descriptors of the process that executes bubblewrap or gVisor. These reach jail-init; with gVisor, the
+/// first three.
+namespace given_fd {
 inline constexpr int kControl = 3;
 inline constexpr int kReport = 4;
-inline constexpr int kHandOver = 5;   ///< sealed memory with one HandOver
-inline constexpr int kProgram = 6;    ///< jail-init itself: it has no path inside
-inline constexpr int kArguments = 7;  ///< of bubblewrap
-inline constexpr int kFirstText = 8;  ///< contents of generated files
-}  // namespace bwrap_fd
+inline constexpr int kHandOver = 5;  ///< sealed memory with one HandOver
+inline constexpr int kProgram = 6;   ///< jail-init itself: it has no path inside
+inline constexpr int kFirstOther = 7;
+}  // namespace given_fd
 
 struct HandOver {
     static constexpr uint64_t kMagic = 0x31'4c49'414a'4243;  ///< "CBJAIL1"
     uint64_t magic = kMagic;
     uint64_t size = sizeof(HandOver);
+    Backend backend = Backend::native;
     Level level = Level::full;
     bool landlock = true;
     Limits limits;
