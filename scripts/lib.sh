@@ -104,6 +104,20 @@ build_preset() {
 build_fuzzers() { cmake --preset fuzz && cmake --build --preset fuzz --target fuzzers; }
 
 # The release build, which is what people run and what the tests test.
+# Where the backend looks for it. It is in no distribution; with Go, building it takes minutes.
+install_gvisor() {
+    local directory
+    for directory in /usr/bin /usr/local/bin; do
+        if [ -x "$directory/runsc" ]; then return; fi
+    done
+    PATH="$PATH:/usr/local/go/bin"
+    command -v go >/dev/null || {
+        echo "gVisor is built with Go 1.26 or later: https://go.dev/doc/install" >&2
+        return 1
+    }
+    as_root env "PATH=$PATH" GOBIN=/usr/local/bin CGO_ENABLED=0 go install gvisor.dev/gvisor/runsc@latest
+}
+
 need_release() { step "Building (release)" build_preset release; }
 
 install_requirements() {

@@ -39,6 +39,9 @@ SUITES = (
                  repeats=True),
     pytest_suite("run", "single programs in jails: cellblock run", "release"),
     pytest_suite("adversarial", "cells that attack, as root and as an ordinary user", "release", "kernelspec"),
+    Suite("gvisor", "all those attacks against the backend runsc", ("packages", "venv", "release", "kernelspec", "gvisor"),
+          ("/usr/bin/env", "CELLBLOCK_BACKENDS=runsc", *PYTEST, "tests/adversarial", "--junitxml={report}"),
+          only_named="it takes some ten minutes, and gVisor, which no distribution has"),
     pytest_suite("soak", "restarts, lost interpreters and hit limits by the hundred, and what is left of them", "release",
                  "kernelspec", only_named="it takes some ten minutes"),
     pytest_suite("rig", "hosts that this one is not: systemd, cgroup version 2, and with something missing (QEMU)",
@@ -50,7 +53,7 @@ SUITES = (
 )
 
 # In this order, because later ones use earlier ones.
-NEEDS = ("packages", "rig", "venv", "dev-configured", "dev", "release", "kernelspec", "fuzz")
+NEEDS = ("packages", "gvisor", "rig", "venv", "dev-configured", "dev", "release", "kernelspec", "fuzz")
 
 
 def by_name(name):

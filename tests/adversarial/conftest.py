@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from backends import DIFFERENCES, backends_of
+from backends import backends_of, difference, gvisor_is_installed
 from support.host import Canaries
 from support.installation import Installation
 from support.kernel import Kernel
@@ -27,7 +27,10 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(items):
     for item in items:
         arguments = item.callspec.params if hasattr(item, "callspec") else {}
-        reason = DIFFERENCES.get(item.originalname) if arguments.get("backend") == "bwrap" else None
+        backend = arguments.get("backend")
+        if backend == "runsc" and not gvisor_is_installed():
+            item.add_marker(pytest.mark.skip(reason="no gVisor on this machine; ./test gvisor installs it"))
+        reason = difference(backend, getattr(item, "originalname", item.name), arguments.get("name"))
         if reason:  # strict: a difference that is none any more has to leave the table
             item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
 
