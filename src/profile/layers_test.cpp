@@ -261,21 +261,27 @@ TEST_F(Layers, AProjectTakesNetworkNamesAwayAndAddsNone) {
     EXPECT_EQ(value("network.mode"), "localhost");
 }
 
-TEST_F(Layers, AProjectChoosesNoBackendThatProvidesLess) {
+TEST_F(Layers, WhoMakesTheJailIsNotForAProjectToSay) {
     for (const std::string backend : {"bwrap", "runsc"}) {
         project("isolation.backend = \"" + backend + "\"\n");
         EXPECT_EQ(value("isolation.backend"), "native");
         EXPECT_EQ(resolved().notes.size(), 1U);
     }
-    argument("isolation.backend", "bwrap");
-    EXPECT_EQ(value("isolation.backend"), "native") << "as tight as both";
+    // A kernel of the jail's own is not theirs to take away.
+    argument("isolation.backend", "runsc");
     project("isolation.backend = \"native\"\n");
-    EXPECT_EQ(value("isolation.backend"), "native");
-    project("");
+    EXPECT_EQ(value("isolation.backend"), "runsc");
+    EXPECT_EQ(resolved().notes.size(), 1U);
+}
+
+TEST_F(Layers, ACeilingBindsTheBackend) {
+    argument("isolation.backend", "bwrap");
     system("[ceiling]\nisolation.backend = \"runsc\"\n");
-    EXPECT_EQ(value("isolation.backend"), "native");
+    EXPECT_EQ(value("isolation.backend"), "native") << "as tight as both";
     argument("isolation.backend", "runsc");
     EXPECT_EQ(value("isolation.backend"), "runsc");
+    system("[ceiling]\nisolation.backend = \"native\"\n");
+    EXPECT_EQ(value("isolation.backend"), "native");
 }
 
 TEST_F(Layers, WhatIsRecordedIsNotForStrangersToSay) {

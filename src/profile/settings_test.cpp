@@ -122,7 +122,7 @@ TEST(Settings, BackendsThatProvideLessAreNotOrderedAndNativeIsAsTightAsBoth) {
     }
     EXPECT_EQ(tightened("isolation.backend", "bwrap", "runsc"), "native");
     EXPECT_EQ(tightened("isolation.backend", "runsc", "bwrap"), "native");
-    EXPECT_EQ(tighter(setting("isolation.backend")), "native before bwrap and runsc");
+    EXPECT_TRUE(tighter(setting("isolation.backend")).starts_with("native before bwrap and runsc"));
 }
 
 TEST(Settings, WhatIsOutOfRangeIsRefusedWithTheRange) {
