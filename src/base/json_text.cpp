@@ -63,6 +63,16 @@ std::string_view whole_prefix(std::string_view text, size_t most) {
     return text.substr(0, size);
 }
 
+size_t whole_characters(std::string_view bytes) {
+    for (size_t back = 1; back <= std::min(bytes.size(), kMaxCharacter - 1); ++back) {
+        const auto lead = static_cast<unsigned char>(bytes[bytes.size() - back]);
+        if ((lead & 0xc0U) == 0x80U) continue;  // goes on a character
+        const size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+        return size > back ? bytes.size() - back : bytes.size();
+    }
+    return bytes.size();
+}
+
 void append_utf8(std::string& out, uint32_t code_point) {
     const auto put = [&](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
     if (code_point < 0x80) {

@@ -29,6 +29,11 @@ Utf8Run utf8_run(const char* p, const char* end);
 /// The beginning of `text`, at most `most` bytes, that ends between two characters.
 std::string_view whole_prefix(std::string_view text, size_t most);
 
+/// A character has at most so many bytes.
+inline constexpr size_t kMaxCharacter = 4;
+/// The size of `bytes` without a character at its end that has only begun.
+size_t whole_characters(std::string_view bytes);
+
 /// Appends a code point that is no surrogate, at most U+10FFFF.
 void append_utf8(std::string& out, uint32_t code_point);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "base/hex.hpp"
@@ -62,9 +63,19 @@ constexpr std::array kSteering{
 };
 // clang-format on
 
-bool steers(uint32_t c) {
-    return std::ranges::any_of(kSteering,
+/// Of those above. Marks of one direction are not among them: honest texts of two scripts need them.
+constexpr std::array kTurning{
+    Range{0x202a, 0x202e, "embeddings, overrides and their end"},
+    Range{0x2066, 0x2069, "isolates and their end"},
+};
+
+bool is_in(std::span<const Range> ranges, uint32_t c) {
+    return std::ranges::any_of(ranges,
                                [c](const Range& range) { return c >= range.first && c <= range.last; });
+}
+
+bool steers(uint32_t c) {
+    return is_in(kSteering, c);
 }
 
 enum class Style { name, line, sentence };
@@ -96,6 +107,10 @@ void append_unit(std::string& out, uint32_t unit) {
 }
 
 }  // namespace
+
+bool turns_writing(std::string_view character) {
+    return !character.empty() && is_in(kTurning, first_code_point(character).first);
+}
 
 std::string printable(std::string_view name) {
     return escaped(name, Style::name);

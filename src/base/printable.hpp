@@ -27,4 +27,8 @@ std::string printable_sentence(std::string_view text);
 /// become U+FFFD.
 std::string printable_json(std::string_view json);
 
+/// Whether a character (UTF-8) embeds, overrides or isolates a direction of writing, so that what follows is
+/// shown in another order than it stands there. The letters of scripts that go from right to left do not.
+bool turns_writing(std::string_view character);
+
 }  // namespace cellblock

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/installation.hpp"
+#include "base/printable.hpp"
 #include "base/spelling.hpp"
 #include "build_info.hpp"
 #include "cli/commands.hpp"
@@ -69,8 +70,8 @@ int run(std::span<const Command> table, const std::vector<std::string>& argument
     }
     const std::string& first = arguments.front();
     if (!first.starts_with("-") && !is_command(table, first)) {
-        context.err << "cellblock: there is no command \"" << first
-                    << "\". \"cellblock --help\" lists them.\n";
+        context.err << "cellblock: there is no command " << in_quotes(first)
+                    << ". \"cellblock --help\" lists them.\n";
         return kUsage;
     }
     const std::string name = is_command(table, first) ? "cellblock " + first : "cellblock";
@@ -83,8 +84,8 @@ int run(std::span<const Command> table, const std::vector<std::string>& argument
     } catch (const CLI::ParseError& error) {
         const auto chosen = app.get_subcommands();
         const std::string meant = chosen.empty() ? "" : suggestion(*chosen.front(), arguments);
-        context.err << name << ": " << (meant.empty() ? error.what() : meant) << "\n\"" << name
-                    << " --help\" explains the options.\n";
+        context.err << name << ": " << printable_sentence(meant.empty() ? error.what() : meant) << "\n\""
+                    << name << " --help\" explains the options.\n";
         return kUsage;
     }
     const auto chosen = app.get_subcommands();

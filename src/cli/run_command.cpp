@@ -153,9 +153,15 @@ Result<void> deliver(const RunOptions& options, int file, const std::string& jso
 /// What a program that was not built would have written: the compiler's words.
 void show_compiler(const RunOptions& options, const run::Outcome& outcome) {
     if (options.json || !outcome.compile || outcome.compile->verdict == run::Verdict::ok) return;
-    std::string unfinished;
-    const std::string said = outcome.compile->out + outcome.compile->err;
-    std::cerr << (::isatty(STDERR_FILENO) == 1 ? run::harmless(said, unfinished, true) : said);
+    std::string said = outcome.compile->out + outcome.compile->err;
+    if (::isatty(STDERR_FILENO) == 1) {
+        run::TerminalLine line;
+        run::TerminalText text(line);
+        said = text.add(said);
+        said += text.finish();
+        if (!line.is_empty) said += '\n';
+    }
+    std::cerr << said;
     if (outcome.compile->verdict != run::Verdict::exit_nonzero)
         std::cerr << "cellblock run: the compiler was stopped: " << outcome.compile->explanation << "\n";
 }
@@ -248,7 +254,9 @@ int run_once(const RunOptions& options, const Context& context) {
     if (!options.json || options.stream) {
         try {
             live.emplace(STDOUT_FILENO, options.json ? STDOUT_FILENO : STDERR_FILENO,
-                         shown(options, STDOUT_FILENO), shown(options, STDERR_FILENO));
+                         shown(options, STDOUT_FILENO), shown(options, STDERR_FILENO),
+                         // Where nobody has begun a line for it, somebody else's may stand there.
+                         run::TerminalLine{.is_own = has_terminal(options)});
         } catch (const std::system_error& error) {
             const Error failure("start a thread that writes the output", error.code().value());
             records->failed(failure);

@@ -109,7 +109,8 @@ Json network_json(const std::vector<network::Report>& events) {
 
 std::string dump(const Json& json) {
     // Texts that are not UTF-8 are base64 by now, but for names of the host.
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    // It may be shown on a terminal, which what a program has written is not to steer.
+    return printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace

@@ -8,41 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "base/hex.hpp"
 #include "base/json_text.hpp"
+#include "base/printable.hpp"
 
 namespace cellblock::run {
 namespace {
-
-/// Colours and the like, "ESC [ digits and ; m", are at most so long.
-constexpr size_t kMaxColour = 32;
-/// A character of UTF-8.
-constexpr size_t kMaxCharacter = 4;
-constexpr char kEscape = '\x1b';
-constexpr const char* kNoColour = "\x1b[0m";
-
-enum class Kind { not_one, unfinished, whole };
-
-/// Whether a sequence that sets colours begins here, and its size.
-std::pair<Kind, size_t> colour_at(std::string_view text) {
-    size_t at = 1;
-    if (at < text.size() && text[at] != '[') return {Kind::not_one, 0};
-    for (++at; at < std::min(text.size(), kMaxColour); ++at) {
-        if (text[at] == 'm') return {Kind::whole, at + 1};
-        if ((text[at] < '0' || text[at] > '9') && text[at] != ';' && text[at] != ':')
-            return {Kind::not_one, 0};
-    }
-    return {text.size() < kMaxColour ? Kind::unfinished : Kind::not_one, 0};
-}
-
-void append_escaped(std::string& out, unsigned char c) {
-    append_hex(out += "\\x", c);
-}
-
-/// Controls of C1 as UTF-8: C2 80 … C2 9F.
-bool is_c1(std::string_view character) {
-    return character.size() == 2 && character[0] == '\xc2' && static_cast<unsigned char>(character[1]) < 0xa0;
-}
 
 void write_all_waiting(int fd, std::string_view text, bool& is_gone) {
     while (!text.empty() && !is_gone) {
@@ -58,22 +28,11 @@ void write_all_waiting(int fd, std::string_view text, bool& is_gone) {
     }
 }
 
-/// The size of `bytes` without a character at its end that has only begun.
-size_t whole_characters(std::string_view bytes) {
-    for (size_t back = 1; back <= std::min(bytes.size(), kMaxCharacter - 1); ++back) {
-        const auto lead = static_cast<unsigned char>(bytes[bytes.size() - back]);
-        if ((lead & 0xc0U) == 0x80U) continue;  // goes on a character
-        const size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-        return size > back ? bytes.size() - back : bytes.size();
-    }
-    return bytes.size();
-}
-
 std::string event_line(Stream stream, std::string_view bytes) {
     const std::string name = stream == Stream::out ? "stdout" : "stderr";
     std::string line = R"({"event":"output","stream":")" + name + "\",";
     if (is_utf8(bytes))
-        line += R"("encoding":"utf-8","text":)" + json_string(bytes);
+        line += R"("encoding":"utf-8","text":)" + printable_json(json_string(bytes));
     else
         line += R"("encoding":"base64","text":")" + base64(bytes) + "\"";
     return line + "}\n";
@@ -81,8 +40,11 @@ std::string event_line(Stream stream, std::string_view bytes) {
 
 }  // namespace
 
-LiveOutput::LiveOutput(int out_fd, int err_fd, Show show_out, Show show_err)
-    : out_{out_fd, show_out}, err_{err_fd, show_err}, thread_([this] { run(); }) {}
+LiveOutput::LiveOutput(int out_fd, int err_fd, Show show_out, Show show_err, TerminalLine line)
+    : line_(line),
+      out_{out_fd, show_out, TerminalText(line_)},
+      err_{err_fd, show_err, TerminalText(line_)},
+      thread_([this] { run(); }) {}
 
 LiveOutput::~LiveOutput() {
     {
@@ -92,6 +54,8 @@ LiveOutput::~LiveOutput() {
     changed_.notify_all();
     thread_.join();
     for (const Stream stream : {Stream::out, Stream::err}) put(target(stream), stream, "", true);
+    // What is written there next is ours: it begins a line, and nothing of the program's stands around it.
+    if (err_.show == Show::harmless && !line_.is_empty) write_all_waiting(err_.fd, "\n", err_.is_gone);
 }
 
 void LiveOutput::write(Stream stream, std::string_view bytes) {
@@ -136,10 +100,7 @@ void LiveOutput::put(Target& target, Stream stream, std::string text, bool is_la
         case Show::raw:
             break;
         case Show::harmless:
-            text = harmless(text, target.unfinished, is_last);
-            target.is_coloured = target.is_coloured || text.find(kEscape) != std::string::npos;
-            // What others write there is none of the program's to colour, or to hide.
-            if (is_last && target.is_coloured) text += kNoColour;
+            text = is_last ? target.text.finish() : target.text.add(text);
             break;
         case Show::events: {
             text.insert(0, target.unfinished);
@@ -151,52 +112,6 @@ void LiveOutput::put(Target& target, Stream stream, std::string text, bool is_la
         }
     }
     write_all_waiting(target.fd, text, target.is_gone);
-}
-
-std::string harmless(std::string_view bytes, std::string& unfinished, bool is_last) {
-    const std::string all = unfinished + std::string(bytes);
-    const std::string_view text = all;
-    unfinished.clear();
-    std::string out;
-    for (size_t at = 0; at < text.size();) {
-        const char c = text[at];
-        const std::string_view rest = text.substr(at);
-        if (c == kEscape) {
-            const auto [kind, size] = colour_at(rest);
-            if (kind == Kind::unfinished && !is_last) {
-                unfinished = rest;
-                return out;
-            }
-            if (kind == Kind::whole) {
-                out += rest.substr(0, size);
-                at += size;
-                continue;
-            }
-        }
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 0x80) {
-            const Utf8Run run = utf8_run(rest.data(), rest.data() + rest.size());
-            const bool has_begun =
-                !run.valid && rest.size() < kMaxCharacter && whole_characters(rest) < rest.size();
-            if (has_begun && !is_last) {
-                unfinished = rest;
-                return out;
-            }
-            if (run.valid && !is_c1(rest.substr(0, run.size)))
-                out += rest.substr(0, run.size);
-            else
-                for (size_t i = 0; i < run.size; ++i)
-                    append_escaped(out, static_cast<unsigned char>(rest[i]));
-            at += run.size;
-            continue;
-        }
-        if ((byte < 0x20 && c != '\n' && c != '\t' && c != '\r') || byte == 0x7f)
-            append_escaped(out, byte);
-        else
-            out += c;
-        ++at;
-    }
-    return out;
 }
 
 bool is_utf8(std::string_view bytes) {

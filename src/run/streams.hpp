@@ -9,6 +9,7 @@
 
 #include "run/container.hpp"
 #include "run/line_map.hpp"
+#include "run/terminal_text.hpp"
 
 namespace cellblock::run {
 
@@ -27,19 +28,20 @@ class Collector final : public Sink {
 /// How bytes of a program look where they are shown.
 enum class Show {
     raw,       ///< as they are
-    harmless,  ///< for a terminal: control sequences are spelled out, but for line ends, tabs and colours
+    harmless,  ///< for a terminal, see TerminalText
     events,    ///< one JSON object a line: {"event":"output","stream":"stdout","text":"…"}
 };
 
 /// Writes to two descriptors from a thread of its own, so that who reads slowly slows the program down and
-/// not its clock. Descriptors stay the caller's; a reader that is gone is no error.
+/// not its clock. Descriptors stay the caller's; a reader that is gone is no error. `line` is where the
+/// cursor stands on the terminal, if one of them is that.
 class LiveOutput final : public Sink {
   public:
     /// What is remembered of what could not be shown yet.
     static constexpr size_t kMost = 1024 * 1024;
 
-    LiveOutput(int out_fd, int err_fd, Show show_out, Show show_err);
-    /// Waits until all has been written.
+    LiveOutput(int out_fd, int err_fd, Show show_out, Show show_err, TerminalLine line = {});
+    /// Waits until all has been written, and ends the line that stands on a terminal at `err_fd`.
     ~LiveOutput() override;
     LiveOutput(const LiveOutput&) = delete;
     LiveOutput& operator=(const LiveOutput&) = delete;
@@ -57,14 +59,15 @@ class LiveOutput final : public Sink {
     struct Target {
         int fd;
         Show show;
+        TerminalText text;
         bool is_gone = false;
-        bool is_coloured = false;
-        std::string unfinished{};  ///< the beginning of a character or control sequence
+        std::string unfinished{};  ///< the beginning of a character
     };
     void run();
     static void put(Target& target, Stream stream, std::string text, bool is_last);
     Target& target(Stream stream) { return stream == Stream::out ? out_ : err_; }
 
+    TerminalLine line_;
     Target out_, err_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
@@ -110,10 +113,6 @@ class MappedSink final : public Sink {
     MappedLines out_, err_;
     Sink& next_;
 };
-
-/// `bytes` for a terminal, as Show::harmless. `unfinished` holds what the bytes before have begun and not
-/// ended; what these begin and do not end is left there unless they are the last.
-std::string harmless(std::string_view bytes, std::string& unfinished, bool is_last);
 
 /// Whether all of it is UTF-8.
 bool is_utf8(std::string_view bytes);

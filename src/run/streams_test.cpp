@@ -5,44 +5,12 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <tuple>
 
 #include "base/sys.hpp"
 
 namespace cellblock::run {
 namespace {
-
-std::string in_one_piece(std::string_view bytes) {
-    std::string unfinished;
-    return harmless(bytes, unfinished, true);
-}
-
-TEST(Harmless, LeavesTextAndColoursAlone) {
-    for (const char* text :
-         {"plain\n", "tab\tand\rreturn", "\x1b[31mred\x1b[0m", "\x1b[38;5;4mx\x1b[m", "ünïcödé 🙂"})
-        EXPECT_EQ(in_one_piece(text), text);
-}
-
-TEST(Harmless, SpellsOutWhatSteersATerminal) {
-    EXPECT_EQ(in_one_piece("\x1b]0;title\x07"), "\\x1b]0;title\\x07");
-    EXPECT_EQ(in_one_piece("\x1b[2J\x1b[H"), "\\x1b[2J\\x1b[H");
-    EXPECT_EQ(in_one_piece("\x1b[6n"), "\\x1b[6n");
-    EXPECT_EQ(in_one_piece("\xc2\x9b\x32J"), "\\xc2\\x9b2J");  // CSI of C1
-    EXPECT_EQ(in_one_piece("a\bb\x7f"), "a\\x08b\\x7f");
-    EXPECT_EQ(in_one_piece("\xff\xc3"), "\\xff\\xc3");
-    EXPECT_EQ(in_one_piece("\x1b"), "\\x1b");
-    EXPECT_EQ(in_one_piece("\x1b[" + std::string(64, '1') + "m").substr(0, 4), "\\x1b");
-}
-
-TEST(Harmless, DoesNotDependOnWherePiecesEnd) {
-    const std::string text = "a\x1b[31mü\x1b[2J\xc2\x9b🙂\xff\x1b[";
-    const std::string whole = in_one_piece(text);
-    for (size_t cut = 0; cut <= text.size(); ++cut) {
-        std::string unfinished;
-        std::string pieces = harmless(text.substr(0, cut), unfinished, false);
-        pieces += harmless(text.substr(cut), unfinished, true);
-        EXPECT_EQ(pieces, whole) << cut;
-    }
-}
 
 TEST(Base64, IsThatOfTheRfc) {
     EXPECT_EQ(base64(""), "");
@@ -84,6 +52,31 @@ TEST(LiveOutput, WritesEventsWithWholeCharacters) {
     EXPECT_NE(text.find(R"({"event":"output","stream":"stderr","encoding":"base64","text":"/w=="})"),
               std::string::npos)
         << text;
+}
+
+TEST(LiveOutput, WritesEventsThatSteerNoTerminal) {
+    auto [reader, writer] = sys::pipe().value();
+    {
+        LiveOutput live(writer.get(), writer.get(), Show::events, Show::events);
+        live.write(Stream::out, "\x1b[2J\xc2\x9b\x32J\x7f\u202e");
+    }
+    writer.reset();
+    EXPECT_NE(read_all(reader.get()).find(R"("text":"\u001b[2J\u009b2J\u007f\u202e"})"), std::string::npos);
+}
+
+TEST(LiveOutput, EndsTheLineThatAProgramLeavesOnATerminal) {
+    for (const auto& [out, err, shown] :
+         {std::tuple{"a", "", "a\n"}, std::tuple{"a\n", "", "a\n"}, std::tuple{"a", "b\n", "ab\n"},
+          std::tuple{"\x1b[30mforged", "", "\x1b[30mforged\x1b[0m\n"}, std::tuple{"", "", ""}}) {
+        auto [reader, writer] = sys::pipe().value();
+        {
+            LiveOutput live(writer.get(), writer.get(), Show::harmless, Show::harmless);
+            live.write(Stream::out, out);
+            live.write(Stream::err, err);
+        }
+        writer.reset();
+        EXPECT_EQ(read_all(reader.get()), shown);
+    }
 }
 
 TEST(LiveOutput, NeverWaitsForAReaderAndSaysThatItIsFull) {

@@ -10,9 +10,7 @@ import time
 
 import pytest
 
-from support.runs import jails_of, wait_until
-
-PYTHON = ("--lang", "python", "--python", "/usr/bin/python3")
+from support.runs import PYTHON, jails_of, wait_until
 
 
 @pytest.fixture
@@ -214,27 +212,6 @@ def test_sources_are_not_taken_for_what_is_built(runner, public_directory):
         (project / name / "other").write_text("#!/bin/sh\n")
         run = runner(project, timeout=60)
         assert run.status == 2 and name in run.stderr, run
-
-
-# Attack: a colour that cannot be seen stays in force for what is written next: the line of figures, the next prompt.
-# Barrier: our line begins without any, and what a program has set ends with it.
-def test_colours_of_a_program_end_with_it(runner):
-    import pty
-    ours, terminal = pty.openpty()
-    options = {"user": runner.user.uid, "group": runner.user.gid, "extra_groups": []} if runner.user else {}
-    process = subprocess.Popen([runner.binary, "run", *PYTHON, "--code", r"print('\x1b[8m', end='')"], stdin=subprocess.DEVNULL, stdout=terminal,
-                               stderr=terminal, env=runner.environment, **options)
-    assert process.wait(30) == 0
-    os.close(terminal)
-    said = b""
-    try:
-        while piece := os.read(ours, 65536):
-            said += piece
-    except OSError:
-        pass
-    os.close(ours)
-    after = said.split(b"\x1b[8m", 1)[1]
-    assert after.startswith(b"\x1b[0") and after.endswith((b"\x1b[0m", b"\x1b[0m\r\n")), said
 
 
 # Attack: none; who starts it may start no threads.

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from support import host
 
 
+#: A program of this language, with an interpreter that every user can reach.
+PYTHON = ("--lang", "python", "--python", "/usr/bin/python3")
+
+
 @dataclass
 class Run:
     status: int
@@ -36,9 +40,9 @@ class Runner:
             options |= {"user": self.user.uid, "group": self.user.gid, "extra_groups": []}
         return options
 
-    def __call__(self, *arguments, stdin=b"", timeout=90, cwd=None):
+    def __call__(self, *arguments, stdin=b"", timeout=90, cwd=None, **options):
         done = subprocess.run([self.binary, "run", *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout,
-                              cwd=cwd, **self._options())
+                              cwd=cwd, **self._options(), **options)
         return Run(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
     def cellblock(self, *arguments):
@@ -53,7 +57,7 @@ class Runner:
         return run.result
 
     def python(self, code, *arguments, **options):
-        return self.json("--lang", "python", "--python", "/usr/bin/python3", "--code", code, *arguments, **options)
+        return self.json(*PYTHON, "--code", code, *arguments, **options)
 
     def start(self, *arguments, **options):
         """One that goes on while the test does something."""
