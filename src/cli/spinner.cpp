@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace cellblock::cli {
@@ -22,7 +23,13 @@ void show(int fd, const std::string& text) {
 
 }  // namespace
 
-Spinner::Spinner(int fd, std::string what) : fd_(fd), what_(std::move(what)), thread_([this] { run(); }) {}
+Spinner::Spinner(int fd, std::string what) : fd_(fd), what_(std::move(what)) {
+    try {
+        thread_ = std::thread([this] { run(); });
+    } catch (const std::system_error&) {
+        // Nothing turns then. What it would have spoken of goes on.
+    }
+}
 
 Spinner::~Spinner() {
     {
@@ -30,7 +37,7 @@ Spinner::~Spinner() {
         closes_ = true;
     }
     closing_.notify_all();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
 }
 
 void Spinner::run() {

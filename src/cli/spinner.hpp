@@ -10,7 +10,7 @@ namespace cellblock::cli {
 
 class Spinner {
   public:
-    /// `fd` is a terminal; elsewhere, make none.
+    /// `fd` is a terminal; elsewhere, make none. Shows nothing where no thread can be made.
     explicit Spinner(int fd, std::string what);
     /// Removes the line.
     ~Spinner();
