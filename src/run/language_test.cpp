@@ -17,9 +17,11 @@ namespace cellblock::run {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
 using ::testing::Not;
 
 std::string guessed(std::string_view file, std::string_view content = "") {
@@ -99,6 +101,13 @@ TEST(JavaSources, SayTheirPackagePublicTypeAndMainMethods) {
     EXPECT_EQ(source.package, "a.b");
     EXPECT_EQ(source.public_type, "Tool");
     EXPECT_THAT(source.types_with_main, ElementsAre("Tool", "Point"));
+}
+
+TEST(JavaSources, ThatRepeatThemselvesAreNoMoreThanTheyAre) {
+    std::string code = "class " + std::string(100'000, 'x') + " {";
+    for (int i = 0; i < 1000; ++i) code += " static void main() {}";
+    EXPECT_EQ(read_java_source(code).types_with_main.size(), 1U);
+    EXPECT_THAT(read_java_source(std::string(kMaxUnderstood.count, ';') + code).types_with_main, IsEmpty());
 }
 
 TEST(JavaSources, ThatMakeNoSenseAreRead) {
@@ -301,6 +310,40 @@ TEST(Recipes, OfSingleGoFilesSkipTheGoCommand) {
     EXPECT_EQ(build({{"main.go", "//go:embed x\n"}}), "build");
     EXPECT_EQ(build({{"main.go", ""}, {"x_windows.go", ""}}), "build");
     EXPECT_EQ(build({{"main.go", "import (\n\t\"C\"\n)"}}), "build");
+}
+
+TEST(Recipes, TakeNoFilesNameForAnOption) {
+    const auto builds = [](const char* language, std::vector<File> files, std::string entry) {
+        Program program = program_of(language, std::move(files));
+        program.entry = std::move(entry);
+        std::vector<std::string> arguments;
+        const auto recipe = planned(program);
+        for (const Invocation& step : recipe->build)
+            arguments.insert(arguments.end(), step.argv.begin(), step.argv.end());
+        return arguments;
+    };
+    const std::string java = "class X { public static void main(String[] x) {} }";
+    EXPECT_THAT(builds("go", {{"-V=full.go", ""}, {"@a.go", ""}}, "@a.go"),
+                IsSupersetOf({"./-V=full.go", "./@a.go"}));
+    EXPECT_THAT(builds("go", {{"-o.go", "//go:embed x"}, {"@a.go", ""}}, "-o.go"),
+                IsSupersetOf({"./-o.go", "./@a.go"}));
+    EXPECT_THAT(builds("rust", {{"-h.rs", ""}}, "-h.rs"), Contains("./-h.rs"));
+    EXPECT_THAT(builds("rust", {{"@a.rs", ""}}, "@a.rs"), Contains("./@a.rs"));
+    EXPECT_THAT(builds("java", {{"@a.java", java}, {"-b.java", ""}}, "@a.java"),
+                IsSupersetOf({"./@a.java", "./-b.java"}));
+    EXPECT_THAT(
+        builds("rust", {{"Cargo.toml", "[package]\nname = \"-h\"\n"}, {"src/main.rs", ""}}, "Cargo.toml"),
+        Contains("--bin=-h"));
+}
+
+TEST(Recipes, LookAtNoMoreThanIsNeeded) {
+    const std::string much(kMaxUnderstood.count + 1, '[');
+    EXPECT_THAT(planned(program_of("javascript", {{"package.json", much}})).error().sentence(),
+                HasSubstr("package.json is larger than"));
+    // Too long to look for imports: prepared for all, and left to the go command.
+    const auto go = planned(program_of("go", {{"main.go", "package main\n//" + much}}));
+    EXPECT_EQ(go->build.at(0).argv.at(1), "build");
+    EXPECT_NE(go->preparation->key, planned(program_of("go", {{"main.go", ""}}))->preparation->key);
 }
 
 TEST(Recipes, OfGoPrepareNoMoreThanIsImported) {

@@ -137,7 +137,12 @@ class Tree {
         if (depth > kMaxDepth)
             return Error("there are more than " + std::to_string(kMaxDepth) +
                          " directories within each other: " + name(path));
-        std::vector<std::string> names = TRY(list(path, real));
+        const std::vector<std::string> names = TRY(list(path, real));
+        entries_ += names.size();
+        if (entries_ > kMaxEntries)
+            return Error("there are more than " + std::to_string(kMaxEntries) +
+                         " files, directories and links in " + name(""))
+                .with_remedy("Data does not have to be part of a program: show it with --volume.");
         const std::set<std::string> all(names.begin(), names.end());
         for (const std::string& entry : names) {
             const std::string below = path.empty() ? entry : path + "/" + entry;
@@ -226,6 +231,7 @@ class Tree {
     std::string root_;
     UniqueFd root_fd_;
     Collection& files_;
+    size_t entries_ = 0;
 };
 
 bool has_suffix(const Language& language, std::string_view path) {

@@ -18,6 +18,12 @@ inline constexpr size_t kMaxFiles = 4096;
 /// Directories within directories, and such as are shown instead of being copied.
 inline constexpr size_t kMaxDepth = 32;
 inline constexpr size_t kMaxDirectories = 16;
+/// Files, directories and links that are looked at, also on the way to nothing: links between directories
+/// make more paths than anybody could follow.
+inline constexpr size_t kMaxEntries = 4 * kMaxFiles;
+/// What we read of a program ourselves before its toolchain does (its imports, its package.json): what that
+/// makes of memory is ours, and in no jail.
+inline constexpr Bytes kMaxUnderstood = 1_MiB;
 
 /// A file below the directory that a program runs in.
 using File = jail::HomeFile;

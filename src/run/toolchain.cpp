@@ -161,6 +161,12 @@ std::vector<std::string> paths_with_suffix(const Program& program, std::string_v
     return paths;
 }
 
+std::vector<std::string> as_arguments(std::vector<std::string> paths) {
+    for (std::string& path : paths)
+        if (path.starts_with('-') || path.starts_with('@')) path.insert(0, "./");
+    return paths;
+}
+
 std::string inside(std::string_view path) {
     return std::string(jail::kHome) + "/" + std::string(path);
 }

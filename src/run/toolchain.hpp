@@ -41,6 +41,9 @@ const File* file_of(const Program& program, std::string_view path);
 /// Paths of all files whose names end so.
 std::vector<std::string> paths_with_suffix(const Program& program, std::string_view suffix);
 
+/// The same paths as arguments of a tool: of "-o.go" and "@list.java" it would make options of its own.
+std::vector<std::string> as_arguments(std::vector<std::string> paths);
+
 /// What builds leave in the program's directory; no file of a program has such a name.
 inline constexpr std::string_view kBuiltProgram = ".cellblock-program";
 inline constexpr std::string_view kBuiltClasses = ".cellblock-classes";

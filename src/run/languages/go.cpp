@@ -119,6 +119,7 @@ Result<Toolchain> find(const Search& search) {
 std::set<std::string> imports_of(std::string_view code) {
     std::set<std::string> found;
     bool in_block = false;
+    code = code.substr(0, kMaxUnderstood.count);
     for (size_t at = 0; at < code.size();) {
         const size_t end = std::min(code.find('\n', at), code.size());
         std::string_view line = code.substr(at, end - at);
@@ -147,6 +148,7 @@ bool is_standard(std::string_view package) {
 bool needs_only_common_packages(const Program& program) {
     return std::ranges::all_of(program.files, [](const File& file) {
         if (!file.path.ends_with(kSuffixes[0])) return true;
+        if (file.content.size() > kMaxUnderstood.count) return false;
         const auto imports = imports_of(file.content);
         return std::ranges::all_of(imports, [](const std::string& package) {
             return !is_standard(package) ||
@@ -168,6 +170,7 @@ bool is_plain(const Program& program, const std::vector<std::string>& paths) {
     return !paths.empty() && std::ranges::all_of(paths, [&](const std::string& path) {
         const File* const file = file_of(program, path);
         return path.find('/') == std::string::npos && !has_meaning_in_name(path) &&
+               file->content.size() <= kMaxUnderstood.count &&
                file->content.find("//go:") == std::string::npos &&
                file->content.find("// +build") == std::string::npos &&
                !imports_of(file->content).contains("C");
@@ -232,7 +235,7 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
         Invocation compile{{tools + "/compile", "-o", object, "-p", "main", "-complete", "-pack",
                             "-importcfg", importcfg, "-c=4", "-trimpath", std::string(jail::kHome) + "=>"},
                            tool_environment()};
-        compile.argv.insert(compile.argv.end(), sources.begin(), sources.end());
+        for (const std::string& path : as_arguments(sources)) compile.argv.push_back(path);
         recipe.build = {
             std::move(compile),
             {{tools + "/link", "-s", "-w", "-buildmode=exe", "-importcfg", importcfg, "-o", built, object},
@@ -241,7 +244,7 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
         Invocation build{{toolchain.path, "build", "-ldflags=-s -w", "-o", built}, build_environment()};
         for (const std::string& path : sources)
             if (path.find('/') == std::string::npos && !path.ends_with("_test.go"))
-                build.argv.push_back(path);
+                build.argv.push_back(as_arguments({path}).front());
         recipe.build = {std::move(build)};
     }
     recipe.artifacts = {built};

@@ -220,7 +220,7 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
     compile.argv.push_back("-XX:SharedArchiveFile=" + archive());
     append(compile.argv, compiler_options());
     append(compile.argv, {"-d", built, "-cp", path});
-    append(compile.argv, sources);
+    append(compile.argv, as_arguments(sources));
     recipe.build = {std::move(compile)};
     recipe.artifacts = {built};
     recipe.needs_sources = program.files.size() > sources.size();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "run/program.hpp"
+
 namespace cellblock::run {
 namespace {
 
@@ -58,7 +60,7 @@ std::vector<std::string_view> tokens_of(std::string_view code) {
 }  // namespace
 
 JavaSource read_java_source(std::string_view code) {
-    const std::vector<std::string_view> tokens = tokens_of(code);
+    const std::vector<std::string_view> tokens = tokens_of(code.substr(0, kMaxUnderstood.count));
     const auto at = [&](size_t i) { return i < tokens.size() ? tokens[i] : std::string_view(); };
     JavaSource source;
     size_t depth = 0;
@@ -79,7 +81,9 @@ JavaSource read_java_source(std::string_view code) {
             if (is_public && source.public_type.empty()) source.public_type = type;
         }
         const bool is_main = token == "void" && at(i + 1) == "main" && at(i + 2) == "(" && is_static;
-        if (depth == 1 && is_main) source.types_with_main.push_back(type);
+        auto& types = source.types_with_main;
+        // Once, however often: a long name would be as many copies.
+        if (depth == 1 && is_main && (types.empty() || types.back() != type)) types.push_back(type);
         if (token == "{") ++depth;
         if (token == "}" && depth > 0) --depth;
         if (token == "public") is_public = true;

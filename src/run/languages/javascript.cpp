@@ -81,7 +81,10 @@ std::string module_file(const Program& program, std::string path) {
 /// What comes after the interpreter's own options.
 Result<std::vector<std::string>> words_of_project(const Program& program) {
     const File* const file = file_of(program, program.entry);
-    const auto json = nlohmann::json::parse(file == nullptr ? "" : file->content, nullptr, false);
+    const std::string_view text = file == nullptr ? std::string_view() : file->content;
+    if (text.size() > kMaxUnderstood.count)
+        return Error("package.json is larger than " + to_text(kMaxUnderstood));
+    const auto json = nlohmann::json::parse(text, nullptr, false);
     if (!json.is_object()) return Error("package.json is not a JSON object");
     if (const auto scripts = json.find("scripts"); scripts != json.end() && scripts->is_object())
         if (const auto start = scripts->find("start"); start != scripts->end() && start->is_string()) {

@@ -160,13 +160,14 @@ Result<Recipe> plan(const Toolchain& toolchain, const Program& program, const ja
         const std::string binary = TRY(binary_of_project(program));
         const std::string directory = fs::path(toolchain.path).parent_path().string();
         built = "target/release/" + binary;
-        recipe.build = {{{directory + "/cargo", "build", "--release", "--offline", "--bin", binary},
+        recipe.build = {{{directory + "/cargo", "build", "--release", "--offline", "--bin=" + binary},
                          {"RUSTC=" + toolchain.path, "CARGO_HOME=/tmp/cargo", "CARGO_TERM_COLOR=never",
                           "CARGO_INCREMENTAL=0"}}};
     } else {
-        recipe.build = {{{toolchain.path, "--edition=2021", "-O", "-C", "strip=symbols", "-C",
-                          "codegen-units=1", "--crate-name", "main", "-o", built, program.entry},
-                         {}}};
+        recipe.build = {
+            {{toolchain.path, "--edition=2021", "-O", "-C", "strip=symbols", "-C", "codegen-units=1",
+              "--crate-name", "main", "-o", built, as_arguments({program.entry}).front()},
+             {}}};
     }
     recipe.artifacts = {built};
     recipe.needs_toolchain = false;
