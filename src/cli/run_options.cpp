@@ -226,6 +226,14 @@ Result<void> put_into_template(const RunOptions& options, run::Job& job) {
     return {};
 }
 
+/// Whether a file is bound: gVisor has paths and locks of its own, and bubblewrap knows no overlays.
+bool is_the_hosts_own(const jail::Mount& mount, jail::Backend backend) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(mount.source, error)) return false;
+    return backend == jail::Backend::bwrap ||
+           (backend == jail::Backend::native && mount.access != jail::Access::like_a_copy);
+}
+
 Result<void> check_variable(const std::string& text) {
     const size_t equals = text.find('=');
     const std::string name = text.substr(0, equals);
@@ -350,8 +358,14 @@ Result<run::Job> make_job(const RunOptions& options, const profile::Effective& s
     job.bounds.cpu_time = launch.cpu_time;
     job.bounds.output = launch.output_limit;
     if (options.grace != "0") job.bounds.grace = TRY(profile::parse_duration(options.grace));
-    for (const std::string& volume : options.volumes)
-        job.plan.mounts.push_back(TRY(run::parse_volume(volume, context.variable)));
+    for (const std::string& volume : options.volumes) {
+        const jail::Mount mount = TRY(run::parse_volume(volume, context.variable));
+        if (is_the_hosts_own(mount, job.plan.backend))
+            context.err << "cellblock run: " << printable(mount.source)
+                        << " is shown as it is: the program is told this path, and locks of the file are the "
+                           "host's (docs/run.md)\n";
+        job.plan.mounts.push_back(mount);
+    }
     if (!options.workspace.empty()) {
         const run::Workspaces workspaces = TRY(run::Workspaces::open(context.variable));
         job.plan.mounts.push_back(TRY(workspaces.use(options.workspace)));

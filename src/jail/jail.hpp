@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -100,6 +101,13 @@ enum class Access {
     like_a_copy,    ///< of a file: read-only, and its inode is none of the host's, see Mount
 };
 
+/// What a path led to when somebody looked: it may lead elsewhere by now.
+struct Inode {
+    dev_t device = 0;
+    ino_t number = 0;
+    bool operator==(const Inode&) const = default;
+};
+
 /// A host directory or file that is shown inside at `target`; the host's is written only with read_write. A
 /// directory is shown without what is mounted below it; except with read_write, sockets, FIFOs and locks in
 /// it are not the host's (docs/adr/0007). A file's locks and leases are the host's, and /proc/self/mountinfo
@@ -110,6 +118,8 @@ struct Mount {
     std::string source;
     std::string target;
     Access access = Access::read_only;
+    /// Where `source` was judged before: nothing else is shown. None: whatever is there.
+    std::optional<Inode> inode{};
 };
 
 /// Everything that start() needs. `mounts` name absolute paths without "..".

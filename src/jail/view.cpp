@@ -145,6 +145,9 @@ class Compiler {
             Error error = step_error(Step::environment_mounts, errno, mount.source);
             return error;
         }
+        if (mount.inode && *mount.inode != Inode{info.st_dev, info.st_ino})
+            return Error("show " + mount.source +
+                         " in the jail: something else has taken its place meanwhile");
         remember(tree, info);
         // A socket or FIFO of the host would be a way to talk to whoever holds its other end.
         if (!tree.is_directory && !S_ISREG(info.st_mode))

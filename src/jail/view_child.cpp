@@ -166,8 +166,10 @@ int show_file(const ViewStep& step, const HostTree& tree, int& context_fd) {
     const int overlay = make_overlay(context_fd);
     if (overlay < 0) return overlay;
     const int e = raw::move_mount(overlay, kOverlay);
-    const int file =
-        e < 0 ? e : raw::open_tree(overlay, step.argument.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    // Not through a link that has taken its place: it would begin in this directory, beside the old root.
+    const int file = e < 0 ? e
+                           : raw::open_tree(overlay, step.argument.c_str(),
+                                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
     raw::close(overlay);
     return attach(file, step.path.c_str());
 }

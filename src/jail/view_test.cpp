@@ -413,6 +413,41 @@ TEST_P(ViewInside, AFileLikeACopyIsNotTheHosts) {
     });
 }
 
+// The attack: whoever writes beside the file puts a link in its place. While the view is made, ".." still
+// leads to the host's files.
+TEST_P(ViewInside, AFileLikeACopyIsNoLink) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        fs::permissions(dir.path(), fs::perms(0755));
+        std::ofstream(dir.path() + "/other") << "secret";
+        fs::create_symlink("../.." + dir.path() + "/other", dir.path() + "/link");
+        plan.mounts.push_back({dir.path() + "/link", "/opt/link", Access::like_a_copy});
+        const auto jail = Jail::start(plan);
+        if (jail) {
+            EXPECT_EQ(shell(**jail, "cat /opt/link").output, "");
+        }
+    });
+}
+
+TEST_P(ViewInside, WhatIsExchangedAfterItWasJudgedIsNotShown) {
+    in_mode([](Plan plan) {
+        auto dir = sys::TempDir::create("cellblock-view-").value();
+        fs::permissions(dir.path(), fs::perms(0755));
+        for (const char* name : {"/shown", "/secret"}) fs::create_directory(dir.path() + name);
+        std::ofstream(dir.path() + "/secret/file") << "secret";
+        struct stat status {};
+        ASSERT_EQ(::stat((dir.path() + "/shown").c_str(), &status), 0);
+        plan.mounts.push_back(
+            {dir.path() + "/shown", "/opt/shown", Access::read_only, Inode{status.st_dev, status.st_ino}});
+        EXPECT_EQ(shell(*Jail::start(plan).value(), "ls -A /opt/shown").output, "");
+        fs::rename(dir.path() + "/shown", dir.path() + "/away");
+        fs::create_symlink(dir.path() + "/secret", dir.path() + "/shown");
+        const auto jail = Jail::start(plan);
+        ASSERT_FALSE(jail.ok());
+        EXPECT_NE(jail.error().sentence().find("taken its place"), std::string::npos);
+    });
+}
+
 // An overlay reads its layer with the rights of who mounted it, which must not be more than the jail's.
 TEST_P(ViewInside, AnOverlayOpensNothingThatTheHostKeepsClosed) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root, to own what the jail may not read";

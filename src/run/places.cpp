@@ -1,13 +1,18 @@
 // Names are checked before they become paths.
 #include "run/places.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <sstream>
 
+#include "base/beneath.hpp"
 #include "base/printable.hpp"
+#include "base/sys.hpp"
 #include "jail/policy/mounts.hpp"
 #include "session/python_env.hpp"
 #include "session/python_env_shown.hpp"
@@ -18,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxName = 64;
+constexpr size_t kMaxMountInfo = size_t{4} << 20U;
 
 Result<void> check_target(const std::string& target) {
     const std::string slashed = target + "/";
@@ -51,6 +57,54 @@ Result<void> check_is_not_ours(const jail::Mount& mount, const Variables& variab
             return std::move(apart).error().with_remedy("Show another directory, or use --workspace NAME.");
     }
     return {};
+}
+
+/// Of what was judged by its path: whoever writes beside it may put a link there before the jail is made.
+Result<jail::Inode> inode_of(const std::string& real) {
+    const UniqueFd root = TRY(sys::open("/", O_PATH | O_DIRECTORY));
+    const UniqueFd fd = TRY(open_beneath(root.get(), real.substr(1), O_PATH));
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) return errno_error("look at " + printable(real));
+    return jail::Inode{status.st_dev, status.st_ino};
+}
+
+/// As the kernel writes paths in mountinfo.
+std::string as_in_mountinfo(std::string_view path) {
+    std::string out;
+    for (const char c : path) {
+        if (c == ' ' || c == '\t' || c == '\n' || c == '\\') {
+            const auto byte = static_cast<unsigned char>(c);
+            for (const unsigned shift : {6U, 3U, 0U}) {
+                if (shift == 6) out += '\\';
+                out += static_cast<char>('0' + (byte >> shift & 7U));
+            }
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
+/// Whether an overlay of the directory that a file lies in can show it (jail::Mount): nothing is mounted on
+/// or beside it, and the jail's user may look into the directory.
+bool can_be_like_a_copy(const std::string& file) {
+    const std::string directory = fs::path(file).parent_path().string();
+    struct stat status {};
+    if (::stat(directory.c_str(), &status) != 0) return false;
+    // Root's jails have a user of their own, who owns nothing.
+    const bool is_open =
+        ::geteuid() == 0 ? (status.st_mode & S_IXOTH) != 0 : ::access(directory.c_str(), X_OK) == 0;
+    const auto mounts = sys::read_file("/proc/self/mountinfo", kMaxMountInfo);
+    if (!is_open || !mounts) return false;
+    const std::string name = as_in_mountinfo(directory);
+    std::istringstream lines(*mounts);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string point;
+        for (int field = 0; field < 5; ++field) words >> point;
+        if (point != name && session::is_below(point, name)) return false;
+    }
+    return true;
 }
 
 Result<void> check_name(const std::string& name) {
@@ -110,6 +164,9 @@ Result<jail::Mount> parse_volume(const std::string& text, const Variables& varia
                 .with_remedy("Name the directory that it lies in.");
     }
     TRY(check_is_not_ours(mount, variable));
+    if (fs::is_regular_file(mount.source, error) && can_be_like_a_copy(mount.source))
+        mount.access = jail::Access::like_a_copy;
+    mount.inode = TRY(inode_of(mount.source));
     return mount;
 }
 

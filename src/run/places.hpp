@@ -15,7 +15,8 @@ namespace cellblock::run {
 /// "SOURCE:TARGET", "SOURCE:TARGET:ro" or "SOURCE:TARGET:rw". The source's real path is taken; a home
 /// directory as a whole, what contains one, and the system are refused, and so are targets that would cover
 /// what every jail shows. None may hold what Cellblock itself keeps for its user: caches, workspaces,
-/// profiles, records. One that takes writes is a directory.
+/// profiles, records. One that takes writes is a directory. A file is Access::like_a_copy where that is
+/// possible.
 Result<jail::Mount> parse_volume(const std::string& text, const Variables& variable);
 
 /// An error when a mount shows any of `directory`, which is `what`: no program may see, let alone write, what

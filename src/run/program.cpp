@@ -165,7 +165,7 @@ class Tree {
         if (S_ISDIR(status.st_mode)) {
             const std::string last = fs::path(path).filename().string();
             if (is_left_out(last, real, siblings)) return {};
-            if (last == kPackages) return show(path, real);
+            if (last == kPackages) return show(path, real, {status.st_dev, status.st_ino});
             return read_directory(path, real, depth + 1);
         }
         if (!S_ISREG(status.st_mode))
@@ -215,12 +215,12 @@ class Tree {
         });
     }
 
-    Result<void> show(const std::string& path, const std::string& real) {
+    Result<void> show(const std::string& path, const std::string& real, const jail::Inode& inode) {
         std::vector<Directory>& directories = files_.program().directories;
         if (directories.size() == kMaxDirectories)
             return Error("there are more than " + std::to_string(kMaxDirectories) + " directories " +
                          std::string(kPackages));
-        directories.push_back({path, root_ + "/" + real});
+        directories.push_back({path, root_ + "/" + real, inode});
         return {};
     }
 

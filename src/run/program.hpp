@@ -33,6 +33,7 @@ using File = jail::HomeFile;
 struct Directory {
     std::string path;    ///< relative to the program's directory
     std::string source;  ///< absolute, without links
+    jail::Inode inode;   ///< who writes beside it may exchange it for a link
 };
 
 struct Program {

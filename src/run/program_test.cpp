@@ -182,6 +182,22 @@ TEST_F(Programs, ShowPackagesInsteadOfCopyingThem) {
     ASSERT_EQ(program->directories.size(), 1U);
     EXPECT_EQ(program->directories[0].path, "node_modules");
     EXPECT_EQ(program->directories[0].source, fs::canonical(at("d/node_modules")).string());
+    struct stat status {};
+    ASSERT_EQ(::stat(at("d/node_modules").c_str(), &status), 0);
+    EXPECT_EQ(program->directories[0].inode, (jail::Inode{status.st_dev, status.st_ino}));
+}
+
+// Two links in each of a few directories to the next one: more paths than anybody could follow.
+TEST_F(Programs, OfManyPathsAndFewFilesAreRefused) {
+    write("d/main.py");
+    for (int i = 0; i < 24; ++i) {
+        const std::string here = at("d/" + std::to_string(i));
+        fs::create_directories(here);
+        for (const char* name : {"/a", "/b"})
+            fs::create_directory_symlink("../" + std::to_string(i + 1), here + name);
+    }
+    fs::create_directories(at("d/24"));
+    EXPECT_THAT(refusal({"d"}), HasSubstr("files, directories and links"));
 }
 
 TEST_F(Programs, FollowLinksWithinAndRefuseThoseThatLeadOut) {

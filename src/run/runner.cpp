@@ -23,7 +23,8 @@ jail::Plan with_mounts(jail::Plan plan, const Job& job, const std::vector<jail::
     plan.name = "cellblock";
     plan.mounts.insert(plan.mounts.begin(), toolchain.begin(), toolchain.end());
     for (const Directory& directory : job.program.directories)
-        plan.mounts.push_back({directory.source, std::string(kProgramDirectory) + "/" + directory.path});
+        plan.mounts.push_back({directory.source, std::string(kProgramDirectory) + "/" + directory.path,
+                               jail::Access::read_only, directory.inode});
     // What lies in another comes after it.
     std::ranges::stable_sort(plan.mounts, {}, &jail::Mount::target);
     return plan;
