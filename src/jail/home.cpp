@@ -55,8 +55,15 @@ Result<void> make_directories(int home_fd, const std::string& path) {
         const size_t name = above.rfind('/');
         const UniqueFd parent = TRY(open_beneath(
             home_fd, name == std::string::npos ? "" : above.substr(0, name), O_PATH | O_DIRECTORY));
-        if (::mkdirat(parent.get(), above.substr(name + 1).c_str(), kDirectoryMode) != 0 && errno != EEXIST)
+        const std::string last = above.substr(name + 1);
+        if (::mkdirat(parent.get(), last.c_str(), kDirectoryMode) != 0) {
+            if (errno == EEXIST) continue;
             return errno_error("make the directory " + printable(above));
+        }
+        // The umask is that of whoever called us, and none of the jail's business. Nobody can have put a link
+        // in its place: nothing runs inside.
+        if (::fchmodat(parent.get(), last.c_str(), kDirectoryMode, 0) != 0)
+            return errno_error("set the mode of the directory " + printable(above));
     }
     return {};
 }
@@ -135,8 +142,9 @@ Result<void> place_in_home(int home_fd, const Identity& identity, const HomeFile
     TRY(check_path(file.path));
     const FileSystemUser as_jail(identity);
     TRY(make_directories(home_fd, file.path));
-    const UniqueFd fd = TRY(open_beneath(home_fd, file.path, O_CREAT | O_EXCL | O_WRONLY,
-                                         file.is_executable ? kProgramMode : kFileMode));
+    const mode_t mode = file.is_executable ? kProgramMode : kFileMode;
+    const UniqueFd fd = TRY(open_beneath(home_fd, file.path, O_CREAT | O_EXCL | O_WRONLY, mode));
+    if (::fchmod(fd.get(), mode) != 0) return errno_error("set the mode of " + printable(file.path));
     return sys::write_all(fd.get(), file.content);
 }
 

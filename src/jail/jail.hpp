@@ -255,7 +255,7 @@ class Jail {
     virtual std::vector<Process> background() { return {}; }
     /// Puts a new file into the home directory, as the jail's user, with the directories above it. Before
     /// anything runs inside, or after kill_all(): nobody must be there to exchange what is on the way. What
-    /// is there by the file's name already is an error.
+    /// is there by the file's name already is an error. Modes are 0755 and 0644, whatever our umask is.
     virtual Result<void> place(const HomeFile& file) = 0;
     /// Reads a file of the home directory, or all files below a directory of it, at the same times; at most
     /// `most` bytes in `max_files` files. No link is followed, and what is no regular file is an error.

@@ -1,11 +1,8 @@
 // Two jails for each program that has to be built: what a compiler needs is not what the program may have,
-// and nothing but the named artifacts passes from one to the other. While the first one builds, the second is
-// made.
+// and nothing but the named artifacts passes from one to the other.
 #include "run/runner.hpp"
 
 #include <algorithm>
-#include <future>
-#include <system_error>
 #include <utility>
 
 #include "build_info.hpp"
@@ -28,6 +25,15 @@ jail::Plan with_mounts(jail::Plan plan, const Job& job, const std::vector<jail::
     // What lies in another comes after it.
     std::ranges::stable_sort(plan.mounts, {}, &jail::Mount::target);
     return plan;
+}
+
+/// What has been built is in nobody's way: a program has the same room whether that is placed or shown.
+void make_room_for(jail::Limits& limits, const std::vector<File>& artifacts) {
+    constexpr uint64_t kPage = 4096;
+    for (const File& file : artifacts) {
+        limits.scratch.count += (file.content.size() + kPage - 1) / kPage * kPage;
+        ++limits.scratch_inodes;
+    }
 }
 
 /// Built programs are shown where they would have been placed.
@@ -148,11 +154,22 @@ Result<Built> build(const Job& job, const Recipe& recipe, Container& container) 
 
 /// The container for the program and, where it has to be built, what comes of that.
 struct Ready {
-    UniqueFd kept;  ///< for as long as the container shows what is kept
-    std::unique_ptr<Container> container;
+    UniqueFd kept;                         ///< for as long as the container shows what is kept
+    std::unique_ptr<Container> container;  ///< the compiler's, when that has failed
     std::optional<Compiled> compiled;
-    std::vector<File> artifacts;
+    std::vector<File> artifacts;  ///< to be placed
 };
+
+/// The jail of a program that is kept; nothing when it is not.
+Result<bool> show_kept(const std::string& key, const Store& store, jail::Plan plan, Ready& ready) {
+    auto kept = store.program(key);
+    if (!kept) return false;
+    ready.artifacts = std::move(kept->files);
+    make_room_for(plan.limits, ready.artifacts);
+    ready.container = TRY(Container::create(with_programs(std::move(plan), kept->programs)));
+    ready.kept = std::move(kept->use);
+    return true;
+}
 
 Result<Ready> get_ready(const Job& job, const Recipe& recipe, const std::optional<jail::Mount>& prepared,
                         const Store& store, Progress& progress) {
@@ -166,33 +183,28 @@ Result<Ready> get_ready(const Job& job, const Recipe& recipe, const std::optiona
     // Directories that are only shown are in no key.
     const bool has_key = job.keeps_builds && job.program.directories.empty();
     const std::string key = has_key ? build_key(job, recipe) : "";
-    if (has_key) {
-        if (auto kept = store.program(key)) {
-            ready.compiled.emplace();
-            ready.compiled->cached = true;
-            ready.artifacts = std::move(kept->files);
-            ready.container = TRY(Container::create(with_programs(std::move(plan), kept->programs)));
-            ready.kept = std::move(kept->use);
-            return ready;
-        }
+    if (has_key && TRY(show_kept(key, store, plan, ready))) {
+        ready.compiled.emplace();
+        ready.compiled->cached = true;
+        return ready;
     }
     progress.begins("compiling");
-    const auto workshop = TRY(Container::create(toolchain_plan(job, prepared)));
-    std::future<Result<std::unique_ptr<Container>>> next;
-    try {
-        next = std::async(std::launch::async, [&plan] { return Container::create(plan); });
-    } catch (const std::system_error& error) {
-        return Error("start a thread that makes the program's jail", error.code().value());
-    }
+    auto workshop = TRY(Container::create(toolchain_plan(job, prepared)));
     auto built = build(job, recipe, *workshop);
-    ready.container = TRY(next.get());
     if (!built) return std::move(built).error().context("build the program");
     ready.compiled = std::move(built->compiled);
-    ready.artifacts = std::move(built->artifacts);
-    if (has_key && ready.compiled->verdict == Verdict::ok) {
-        // A build that cannot be kept is made again next time.
-        [[maybe_unused]] const auto kept = store.keep_program(key, ready.artifacts);
+    if (ready.compiled->verdict != Verdict::ok) {
+        ready.container = std::move(workshop);
+        return ready;
     }
+    workshop.reset();
+    // As in every later run: what is measured of it, and the room that it has, is the same. A build that
+    // cannot be kept is made again next time, and placed.
+    if (has_key && store.keep_program(key, built->artifacts) && TRY(show_kept(key, store, plan, ready)))
+        return ready;
+    ready.artifacts = std::move(built->artifacts);
+    make_room_for(plan.limits, ready.artifacts);
+    ready.container = TRY(Container::create(plan));
     return ready;
 }
 
