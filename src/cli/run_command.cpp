@@ -42,6 +42,7 @@ Result<UniqueFd> take_stop_signals() {
     sigset_t set;
     ::sigemptyset(&set);
     for (const int signal : kStopSignals) ::sigaddset(&set, signal);
+    ::sigaddset(&set, SIGTSTP);  // who watches the program takes it
     if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) return errno_error("block signals");
     ::signal(SIGPIPE, SIG_IGN);
     return sys::signal_fd(kStopSignals);
@@ -55,6 +56,7 @@ void give_back_stop_signals(int stop_fd) {
     sigset_t set;
     ::sigemptyset(&set);
     for (const int signal : kStopSignals) ::sigaddset(&set, signal);
+    ::sigaddset(&set, SIGTSTP);
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 

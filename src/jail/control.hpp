@@ -60,6 +60,7 @@ struct Note {
     SpawnStage stage = SpawnStage::none;  ///< answer to spawn
     int32_t exit_code = 0;                ///< worker_exited
     int32_t exit_signal = 0;
+    int64_t lived_ns = 0;  ///< worker_exited, by the clock of pid 1: whoever listens may be late
 };
 
 }  // namespace cellblock::jail

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include "jail/child_socket.hpp"
 #include "jail/control.hpp"
@@ -88,6 +89,13 @@ class Init {
             raw::call(SYS_signalfd4, -1, &mask, kKernelSigsetSize, SFD_CLOEXEC | SFD_NONBLOCK));
     }
 
+    /// Of the jail's own kernel, where it has one: good for spans of time only.
+    static int64_t now_ns() {
+        timespec now{};
+        raw::call(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+        return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+    }
+
     void drain_child_signals() {
         signalfd_siginfo info;
         while (raw::read(children_, &info, sizeof info) > 0) {
@@ -106,6 +114,7 @@ class Init {
             worker_ = 0;
             Note note;
             note.kind = Note::Kind::worker_exited;
+            note.lived_ns = now_ns() - spawned_ns_;
             if (WIFSIGNALED(status))
                 note.exit_signal = WTERMSIG(status);
             else
@@ -229,6 +238,7 @@ class Init {
         // Not fork(): it runs handlers and takes locks that other threads of our parent may have held. Not
         // clone3: the filter does not know it.
         int pidfd = -1;
+        spawned_ns_ = now_ns();
         const long pid = raw::call(SYS_clone, SIGCHLD | CLONE_PIDFD, nullptr, &pidfd, nullptr, nullptr);
         if (pid == 0) execute(command, status_pipe[1]);
         raw::close(status_pipe[1]);
@@ -342,6 +352,7 @@ class Init {
     const WorkerHandle handle_;
     int children_ = -1;
     pid_t worker_ = 0;
+    int64_t spawned_ns_ = 0;
 };
 
 }  // namespace

@@ -38,6 +38,12 @@ bool wait_readable(int fd, std::chrono::milliseconds timeout) {
     }
 }
 
+Event exit_event(const Note& note) {
+    return {Event::Kind::worker_exited,
+            {note.exit_code, note.exit_signal},
+            std::chrono::nanoseconds(note.lived_ns)};
+}
+
 /// Descriptors 0 … 2 are replaced in the child.
 Result<UniqueFd> above_standard_streams(UniqueFd fd) {
     if (fd.get() > 2) return fd;
@@ -289,8 +295,7 @@ Result<InitProcess::Answer> InitProcess::ask(const Request& request, std::string
                 break;
         }
         if (answer.note.kind == Note::Kind::answer) return answer;
-        early_events_.push_back(
-            {Event::Kind::worker_exited, {answer.note.exit_code, answer.note.exit_signal}});
+        early_events_.push_back(exit_event(answer.note));
     }
 }
 
@@ -319,8 +324,7 @@ bool InitProcess::receive_events(std::deque<Event>& events) {
             case Received::note:
                 break;
         }
-        if (answer.note.kind == Note::Kind::worker_exited)
-            events.push_back({Event::Kind::worker_exited, {answer.note.exit_code, answer.note.exit_signal}});
+        if (answer.note.kind == Note::Kind::worker_exited) events.push_back(exit_event(answer.note));
     }
 }
 

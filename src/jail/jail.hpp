@@ -186,6 +186,8 @@ struct Event {
     };
     Kind kind;
     Exit exit;
+    /// Of worker_exited: from its spawn to when pid 1 saw its end, which may be long before we do.
+    std::chrono::nanoseconds lived{};
 };
 
 /// A system call that looked like an escape and was refused, folded: one entry for each row of the policy.

@@ -25,6 +25,8 @@ constexpr size_t kReadSize = 64 * 1024;
 constexpr milliseconds kMemorySampling{10};
 /// CPU time is looked at when it could be used up, but not more often than this.
 constexpr milliseconds kLeastCpuSampling{2};
+/// Who is told to stop and goes on at once has nobody who could continue it.
+constexpr milliseconds kLeastPause{10};
 /// A sink that takes nothing is asked again so much later.
 constexpr milliseconds kSinkPause{2};
 constexpr Clock::time_point kNever = Clock::time_point::max();
@@ -36,6 +38,23 @@ struct OutputPipe {
     Written written;
 };
 
+/// Whether reading it would stop us: the terminal is somebody else's at the moment.
+bool is_background(int terminal) {
+    const pid_t foreground = ::tcgetpgrp(terminal);
+    return foreground >= 0 && foreground != ::getpgrp();
+}
+
+/// As if the signal had never been blocked. Returns when somebody continues us.
+void stop_ourselves(int signal) {
+    sigset_t set;
+    sigset_t before;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, signal);
+    ::kill(::getpid(), signal);
+    ::pthread_sigmask(SIG_UNBLOCK, &set, &before);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
 /// One execution, from the spawn to the end of everything that it started.
 class Watch {
   public:
@@ -45,6 +64,7 @@ class Watch {
     Result<Ending> run() {
         jail_.restart_memory_peak();
         before_ = TRY(jail_.counters());
+        suspend_ = TRY(sys::signal_fd(std::array{SIGTSTP}));
         TRY(spawn());
         while (!ended_) TRY(step());
         return finish();
@@ -67,7 +87,7 @@ class Watch {
         command.stdin_fd = in_inside.get();
         command.stdout_fd = out_inside.get();
         command.stderr_fd = err_inside.get();
-        began_ = Clock::now();
+        spawned_ = began_ = Clock::now();
         TRY(jail_.spawn(command));
         sources_ = {OutputPipe{Stream::out, std::move(out), {}}, OutputPipe{Stream::err, std::move(err), {}}};
         if (bounds_.wall_time.count() > 0) wall_deadline_ = began_ + bounds_.wall_time;
@@ -79,7 +99,7 @@ class Watch {
     /// Waits for whatever comes next, and does what follows from it.
     Result<void> step() {
         const bool takes_more = execution_.sink == nullptr || execution_.sink->takes_more();
-        enum Entry : size_t { kEvents, kOut, kErr, kStop, kInput, kInputSource, kEntries };
+        enum Entry : size_t { kEvents, kOut, kErr, kStop, kSuspend, kInput, kInputSource, kEntries };
         std::array<pollfd, kEntries> fds{};
         fds.fill({-1, 0, 0});
         fds[kEvents] = {jail_.event_fd(), POLLIN, 0};
@@ -88,6 +108,7 @@ class Watch {
             fds[kErr] = {sources_[1].fd.get(), POLLIN, 0};
         }
         fds[kStop] = {execution_.stop_fd, POLLIN, 0};
+        fds[kSuspend] = {suspend_.get(), POLLIN, 0};
         if (input_.valid()) {
             // Whether the program still listens, and either room for what we have or more to have.
             fds[kInput] = {input_.get(), static_cast<short>(waiting_.empty() ? 0 : POLLOUT), 0};
@@ -99,6 +120,7 @@ class Watch {
         if (!wait(fds, next)) return errno_error("wait for the program");
 
         if (fds[kStop].revents != 0) take_signal();
+        if (fds[kSuspend].revents != 0) suspend();
         if (fds[kInput].revents != 0 || fds[kInputSource].revents != 0)
             feed(fds[kInput].revents, fds[kInputSource].revents);
         for (size_t i = 0; i < sources_.size(); ++i)
@@ -161,6 +183,8 @@ class Watch {
     void feed(short room, short more) {
         if ((room & (POLLERR | POLLHUP)) != 0) return close_input();
         if (waiting_.empty() && more != 0) {
+            // Whoever is to go on without the terminal gets an error from it and reads on.
+            if (is_background(execution_.stdin_fd) && pause(SIGTTIN) > kLeastPause) return;
             const ssize_t n = ::read(execution_.stdin_fd, buffer_.data(), buffer_.size());
             if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
             if (n <= 0) return close_input();
@@ -194,13 +218,35 @@ class Watch {
         must_kill_ = true;
     }
 
+    /// Ctrl-Z, where it is blocked.
+    void suspend() {
+        signalfd_siginfo info{};
+        if (::read(suspend_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) pause(SIGTSTP);
+    }
+
+    /// The program's process group stops and goes on with us, and so do its clocks. How long it was.
+    Clock::duration pause(int signal) {
+        const auto since = Clock::now();
+        [[maybe_unused]] const auto stopped = jail_.signal_worker(SIGSTOP);
+        stop_ourselves(signal);
+        [[maybe_unused]] const auto continued = jail_.signal_worker(SIGCONT);
+        const auto paused = Clock::now() - since;
+        for (Clock::time_point* const time : {&began_, &wall_deadline_, &kill_deadline_})
+            if (*time != kNever) *time += paused;
+        return paused;
+    }
+
     void take_events() {
         for (const jail::Event& event : jail_.take_events()) {
+            if (!ended_) ended_at_ = Clock::now();
             ended_ = true;
-            if (event.kind == jail::Event::Kind::worker_exited) ending_.exit = event.exit;
+            if (event.kind == jail::Event::Kind::worker_exited) {
+                ending_.exit = event.exit;
+                // We may hear of it late, and a program may end while we are stopped.
+                ended_at_ = std::max(began_, std::min(ended_at_, spawned_ + event.lived));
+            }
             if (event.kind == jail::Event::Kind::init_lost) is_lost_ = true;
         }
-        if (ended_ && ended_at_ == Clock::time_point{}) ended_at_ = Clock::now();
     }
 
     void look_at_clocks() {
@@ -256,6 +302,15 @@ class Watch {
         take_events();
     }
 
+    /// Limits hold also when nobody has looked: we may have been stopped, or not been run.
+    void look_back(const Usage& usage) {
+        if (ending_.stop) return;
+        if (bounds_.wall_time.count() > 0 && usage.wall > bounds_.wall_time)
+            ending_.stop = Stop::wall_time;
+        else if (bounds_.cpu_time.count() > 0 && microseconds(usage.cpu_us) > bounds_.cpu_time)
+            ending_.stop = Stop::cpu_time;
+    }
+
     Result<Ending> finish() {
         if (!is_lost_) {
             // What the program left behind. Not an error: the loss of the jail would be an event.
@@ -285,6 +340,7 @@ class Watch {
         usage.oom_kills = jail::increase(after.oom_kills, before_.oom_kills);
         usage.memory_limit_hits = jail::increase(after.memory_limit_hits, before_.memory_limit_hits);
         usage.process_limit_hits = jail::increase(after.process_limit_hits, before_.process_limit_hits);
+        look_back(usage);
         return ending_;
     }
 
@@ -293,10 +349,12 @@ class Watch {
     const Bounds bounds_;
     jail::Counters before_;
     std::array<OutputPipe, 2> sources_{OutputPipe{Stream::out, {}, {}}, OutputPipe{Stream::err, {}, {}}};
+    UniqueFd suspend_;     // a signalfd
     UniqueFd input_;       // the program's standard input
     std::string waiting_;  // for room in it
     std::vector<char> buffer_ = std::vector<char>(kReadSize);
-    Clock::time_point began_, ended_at_;
+    Clock::time_point spawned_, ended_at_;
+    Clock::time_point began_;  // the same, later by what it was stopped with us
     Clock::time_point wall_deadline_ = kNever, kill_deadline_ = kNever;
     Clock::time_point next_cpu_look_ = kNever, next_memory_look_ = kNever;
     int64_t sampled_peak_ = -1;
