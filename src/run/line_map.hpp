@@ -23,6 +23,7 @@ class LineMap {
     explicit LineMap(std::vector<Region> regions) : regions_(std::move(regions)) {}
 
     [[nodiscard]] bool is_empty() const { return regions_.empty(); }
+    [[nodiscard]] const std::vector<Region>& regions() const { return regions_; }
     /// The text with every place that lies in a region named so: `main.py", line 17` → `code", line 5`,
     /// `main.go:17:3` → `code:5:1`. Places outside of all regions stay as they are.
     [[nodiscard]] std::string apply(std::string_view text) const;

@@ -46,13 +46,24 @@ std::string numbers_of(const Job& job) {
                 job.bounds.grace.count(),
                 job.bounds.output.count,
                 static_cast<int>(job.plan.level),
-                static_cast<int>(job.plan.backend)}
+                static_cast<int>(job.plan.backend),
+                static_cast<int>(job.plan.landlock)}
         .dump();
+}
+
+/// What a program writes is kept as it was shown, with the lines of a template's values.
+std::string regions_of(const LineMap& lines) {
+    Json json = Json::array();
+    for (const Region& region : lines.regions())
+        json.push_back({region.file, region.first, region.count, region.indent, region.name});
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string key_of(const Job& job, std::string_view input) {
     const std::string numbers = numbers_of(job);
-    std::vector<std::string_view> parts{"result", job.toolchain.id, numbers, job.working_directory, input};
+    const std::string regions = regions_of(job.lines);
+    std::vector<std::string_view> parts{"result", job.toolchain.id, numbers, job.working_directory, regions,
+                                        input};
     for (const auto* list : {&job.arguments, &job.variables}) {
         parts.emplace_back("list");
         parts.insert(parts.end(), list->begin(), list->end());

@@ -70,6 +70,20 @@ Result<void> check_owner(const std::string& directory) {
     return {};
 }
 
+/// Whoever may rename it, or what it lies in, may put another one in its place after it was looked at.
+Result<void> check_way(const fs::path& directory) {
+    for (fs::path above = directory.parent_path();; above = above.parent_path()) {
+        struct stat status {};
+        if (::stat(above.c_str(), &status) != 0) return errno_error("look at " + above.string());
+        if ((status.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH)
+            return Error("keep built programs in " + directory.string() +
+                         ": everybody may exchange what is in " + above.string())
+                .with_remedy("Run chmod o-w " + above.string() +
+                             ", or name another directory with XDG_CACHE_HOME.");
+        if (above == above.root_path()) return {};
+    }
+}
+
 constexpr std::string_view kUnfinished = ".new-";
 
 /// Of nobody else: ids of processes come again, in containers that share a directory at once.
@@ -253,8 +267,12 @@ Result<Store> Store::open(const std::string& directory, Bytes most) {
     std::error_code error;
     const std::string real = fs::canonical(directory, error).string();
     if (error) return Error("find " + directory, error.value());
+    TRY(check_way(real));
     TRY(check_owner(real));
-    for (const char* name : {kPrograms, kResults, kPreparedDirectory}) TRY(make_directory(real + "/" + name));
+    for (const char* name : {kPrograms, kResults, kPreparedDirectory}) {
+        TRY(make_directory(real + "/" + name));
+        TRY(check_owner(real + "/" + name));
+    }
     remove_abandoned_preparations(real);
     return Store(real, most);
 }

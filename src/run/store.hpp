@@ -53,8 +53,8 @@ std::string store_key(std::span<const std::string_view> parts);
 
 class Store {
   public:
-    /// Makes the directory when it is not there. Refuses one that somebody else owns or can write. Removes
-    /// what a run that was killed has left unfinished.
+    /// Makes the directory when it is not there. Refuses one that somebody else owns or can write, or that
+    /// everybody can exchange. Removes what a run that was killed has left unfinished.
     static Result<Store> open(const std::string& directory, Bytes most = kMaxStore);
     /// $XDG_CACHE_HOME/cellblock, or below ~/.cache. An error when neither variable says where.
     static Result<std::string> default_directory(const Variables& variable);

@@ -156,6 +156,16 @@ TEST_F(Stores, AreTheUsersAlone) {
     EXPECT_EQ(status.st_mode & 0777U, 0700U);
     ::chmod(at("cache/cellblock").c_str(), 0770);
     EXPECT_THAT(Store::open(at("cache/cellblock")).error().sentence(), HasSubstr("chmod go-w"));
+    ::chmod(at("cache/cellblock").c_str(), 0700);
+    for (const char* name : {"programs", "results", "prepared"}) {
+        ::chmod(at(std::string("cache/cellblock/") + name).c_str(), 0702);
+        EXPECT_THAT(Store::open(at("cache/cellblock")).error().sentence(), HasSubstr("chmod go-w"));
+        ::chmod(at(std::string("cache/cellblock/") + name).c_str(), 0700);
+    }
+    ::chmod(at("cache").c_str(), 0777);
+    EXPECT_THAT(Store::open(at("cache/cellblock")).error().sentence(), HasSubstr("everybody may exchange"));
+    ::chmod(at("cache").c_str(), 01777);
+    EXPECT_TRUE(Store::open(at("cache/cellblock")).ok());
     std::ofstream(at("file")) << "";
     EXPECT_FALSE(Store::open(at("file")).ok());
 }

@@ -189,13 +189,17 @@ def test_workspaces(runner):
         assert runner("--lang", "python", "--code", "1", f"--workspace={name}").status == 2, name
 
 
-def test_results_are_kept_only_when_asked_and_only_of_the_same(runner):
+def test_results_are_kept_only_when_asked_and_only_of_the_same(runner, public_directory):
     code = "import time; print(time.time_ns())"
     assert runner.python(code)["stdout"] != runner.python(code)["stdout"]
     first, second = runner.python(code, "--cache"), runner.python(code, "--cache")
     assert (first["cached"], second["cached"]) == (False, True) and first["stdout"] == second["stdout"]
     for other in (["--arg", "x"], ["--env", "A=1"], ["--memory", "128MiB"], ["--timeout", "5s"], ["--workdir", "/tmp"]):
         assert runner.python(code, "--cache", *other)["stdout"] != first["stdout"], other
+    # The same files, but lines are told as those of a template's value.
+    runner.python("1\n\n1/0\n", "--cache")
+    (public_directory / "t.py").write_text("1\n\n{{code}}\n")
+    assert '"code", line 1' in runner.python("1/0", "--cache", "--template", public_directory / "t.py")["stderr"]
     failing = "import sys, time; print(time.time_ns()); sys.exit(3)"
     assert runner.python(failing, "--cache")["stdout"] == runner.python(failing, "--cache")["stdout"]
     stopped = "import time; print(time.time_ns(), flush=True); time.sleep(9)"
