@@ -56,6 +56,7 @@ std::vector<std::pair<std::string, std::string>> remedies(const std::vector<Prob
 
 constexpr std::array kLevels{jail::Level::full, jail::Level::namespaced};
 
+/// Empty for a level that the backend does not have.
 const char* deciding_probe(const Demand& demand) {
     const bool full = demand.level == jail::Level::full;
     switch (demand.backend) {
@@ -64,7 +65,7 @@ const char* deciding_probe(const Demand& demand) {
         case jail::Backend::bwrap:
             return full ? jail::kFullBwrapProbe : jail::kNamespacedBwrapProbe;
         case jail::Backend::runsc:
-            return full ? jail::kFullGvisorProbe : jail::kNamespacedGvisorProbe;
+            return full ? jail::kFullGvisorProbe : "";
     }
     UNREACHABLE();
 }

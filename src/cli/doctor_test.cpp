@@ -70,6 +70,8 @@ TEST(Doctor, ABackendIsJudgedByItsOwnProbesAndOfferedWhereItWorks) {
     EXPECT_FALSE(can_enforce(probes, by_gvisor));
     probes.push_back({jail::kFullGvisorProbe, Probe::Status::ok, "made in 400 ms", ""});
     EXPECT_TRUE(can_enforce(probes, by_gvisor));
+    EXPECT_FALSE(can_enforce(
+        probes, {jail::Level::namespaced, jail::LandlockUse::required, "", jail::Backend::runsc}));
     EXPECT_THAT(diagnosis_text(probes, {jail::Level::full}), HasSubstr("With --backend runsc it would"));
     probes[0].status = Probe::Status::missing;
     EXPECT_TRUE(can_enforce(probes, by_gvisor)) << "it has another second lock than Landlock";

@@ -151,9 +151,7 @@ std::vector<Mode> modes_of(Level level) {
 std::vector<Mode> modes_of(Backend backend) {
     if (backend == Backend::runsc)
         return {{"GvisorRootFull", false, Level::full, Backend::runsc},
-                {"GvisorRootNamespaced", false, Level::namespaced, Backend::runsc},
-                {"GvisorUserFull", true, Level::full, Backend::runsc},
-                {"GvisorUserNamespaced", true, Level::namespaced, Backend::runsc}};
+                {"GvisorUserFull", true, Level::full, Backend::runsc}};
     std::vector<Mode> modes = all_modes();
     std::erase_if(modes, [backend](const Mode& mode) { return mode.backend != backend; });
     return modes;

@@ -189,7 +189,6 @@ std::vector<Probe> probe_host() {
           probe_jail(kNamespacedJailProbe, Level::namespaced), probe_jail(kFullJailProbe, Level::full),
           probe_jail(kNamespacedBwrapProbe, Level::namespaced, Backend::bwrap),
           probe_jail(kFullBwrapProbe, Level::full, Backend::bwrap),
-          probe_jail(kNamespacedGvisorProbe, Level::namespaced, Backend::runsc),
           probe_jail(kFullGvisorProbe, Level::full, Backend::runsc)})
         probes.push_back(probe);
     return probes;

@@ -27,16 +27,15 @@ inline constexpr const char* kNamespacedJailProbe = "jail without hard limits (n
 /// The same by the backend bwrap.
 inline constexpr const char* kFullBwrapProbe = "jail by bubblewrap (full)";
 inline constexpr const char* kNamespacedBwrapProbe = "jail by bubblewrap (namespaced)";
-/// The same by the backend runsc.
+/// The same by the backend runsc, which has one level.
 inline constexpr const char* kFullGvisorProbe = "jail by gVisor (full)";
-inline constexpr const char* kNamespacedGvisorProbe = "jail by gVisor (namespaced)";
 /// Whether --notebook-dir cow and rw can be had.
 inline constexpr const char* kWritableDirectoryProbe = "directory that cells may write (cow, rw)";
 /// The one that decides where Landlock is required, which it is unless a profile says otherwise. The jails of
 /// the other two are made without it where there is none.
 inline constexpr const char* kLandlockProbe = "Landlock";
 
-/// Takes some tens of milliseconds, and a second where gVisor is installed. Leaves nothing behind.
+/// Takes some tens of milliseconds, and half a second where gVisor is installed. Leaves nothing behind.
 std::vector<Probe> probe_host();
 
 }  // namespace cellblock::jail

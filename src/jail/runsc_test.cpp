@@ -28,14 +28,6 @@ using Clock = std::chrono::steady_clock;
 class Gvisor : public JailTest {};
 INSTANTIATE_IN_MODES(Gvisor, modes_of(Backend::runsc));
 
-std::vector<Mode> modes_with_cgroup() {
-    std::vector<Mode> modes = modes_of(Backend::runsc);
-    std::erase_if(modes, [](const Mode& mode) { return mode.level != Level::full; });
-    return modes;
-}
-class GvisorWithHardLimits : public JailTest {};
-INSTANTIATE_IN_MODES(GvisorWithHardLimits, modes_with_cgroup());
-
 // Waits for the whole time of a set-up: once is enough.
 class HangingGvisor : public JailTest {};
 INSTANTIATE_IN_MODES(HangingGvisor, std::vector<Mode>{modes_of(Backend::runsc).back()});
@@ -191,6 +183,15 @@ TEST_P(Gvisor, ItsNetworkIsALoopbackOrNothing) {
     });
 }
 
+TEST_P(Gvisor, WithoutACgroupNobodyWouldBoundItsMemorySoItIsRefused) {
+    in_mode([](Plan plan) {
+        plan.level = Level::namespaced;
+        const std::string sentence = failure(plan);
+        EXPECT_NE(sentence.find("backend runsc does not provide the level 'namespaced'"), std::string::npos)
+            << sentence;
+    });
+}
+
 TEST_P(Gvisor, ProcessesAndThreadsStopAtTheirLimit) {
     in_mode([](Plan plan) {
         plan.limits.processes = 12;
@@ -232,7 +233,7 @@ TEST_P(Gvisor, WhatRunsBesideTheWorkerIsListedAndEnded) {
     });
 }
 
-TEST_P(GvisorWithHardLimits, MemoryAboveTheLimitIsTheEndAndProven) {
+TEST_P(Gvisor, MemoryAboveTheLimitIsTheEndAndProven) {
     in_mode([](const Plan& plan) {
         const auto jail = start(plan);
         ASSERT_TRUE(jail);
@@ -309,9 +310,6 @@ TEST_P(Gvisor, AFailureOfAnyStepLeavesNothing) {
             const Step failing{step};
             if (!belongs_to(failing, plan.backend)) continue;
             if (failing == Step::map_ids && ::geteuid() != 0) continue;
-            if ((failing == Step::make_cgroup || failing == Step::join_cgroup) &&
-                plan.level == Level::namespaced)
-                continue;
             auto jail = start_jail(plan, {failing, EIO});
             ASSERT_FALSE(jail) << to_text(failing);
             EXPECT_EQ(jail.error().error_number(), EIO)

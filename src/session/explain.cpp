@@ -127,9 +127,10 @@ std::string name_of(Verdict verdict) {
 std::string what_is_lost(const Facts& facts) {
     if (!facts.worker_lost) return " Its variables are kept.";
     std::string text = " All variables are lost";
+    if (facts.jail_lost) text += ", and with the jail the files in /tmp and the home directory";
     if (facts.recovery_trouble.empty())
-        return text +
-               "; files in /tmp and the home directory are kept. The next cell runs in a new interpreter.";
+        return text + (facts.jail_lost ? "" : "; files in /tmp and the home directory are kept") +
+               ". The next cell runs in a new interpreter.";
     return text + ", and no new interpreter could be started: " + facts.recovery_trouble;
 }
 

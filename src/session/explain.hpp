@@ -31,6 +31,7 @@ struct Facts {
     std::string raise_wall_time_hint;
     std::string raise_cpu_time_hint;
     bool worker_lost = true;       ///< false: the interpreter and its variables live
+    bool jail_lost = false;        ///< and with it all files in it
     std::string recovery_trouble;  ///< why no new interpreter could be started; empty when one was
     bool bystander = false;        ///< the worker was stopped for a cell of another shell
 };

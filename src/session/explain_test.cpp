@@ -34,6 +34,19 @@ TEST(Explain, MemoryNamesLimitPeakAndHint) {
         "runs in a new interpreter. To allow more, do this.");
 }
 
+TEST(Explain, WithTheJailItsFilesAreLost) {
+    Facts f = facts();
+    f.jail_lost = true;
+    for (const Verdict verdict : {Verdict::jail_lost, Verdict::limit_memory}) {
+        const std::string text = explain(verdict, f).text;
+        EXPECT_NE(
+            text.find("All variables are lost, and with the jail the files in /tmp and the home directory. "),
+            std::string::npos)
+            << text;
+        EXPECT_EQ(text.find("kept"), std::string::npos) << text;
+    }
+}
+
 TEST(Explain, UnknownPeakIsNotInvented) {
     Facts f = facts();
     f.memory_peak = -1;

@@ -236,6 +236,7 @@ Reply Session::finish(uint64_t id, Ending ending, const jail::Counters& before) 
     facts.raise_wall_time_hint = config_.how_to_raise("--wall-time");
     facts.raise_cpu_time_hint = config_.how_to_raise("--cpu-time");
     facts.worker_lost = !evidence.replied;
+    facts.jail_lost = evidence.init_lost;
     facts.bystander = ending.loss.culprit != 0 && ending.loss.culprit != id;
     if (!evidence.replied) {
         {

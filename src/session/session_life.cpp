@@ -266,6 +266,7 @@ std::string Session::explain_idle_loss() {
     Facts facts;
     facts.limits = config_.plan.limits;
     facts.exit = loss_.exit;
+    facts.jail_lost = loss_.init_lost;
     facts.violation = loss_.violation;
     idle_loss_ = "after the last cell: " + explain(judge(evidence), facts).text;
     return idle_loss_;

@@ -25,6 +25,9 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(items):
+    # gVisor's jails have one level: a unit test says so.
+    items[:] = [item for item in items if not (hasattr(item, "callspec") and item.callspec.params.get("backend") == "runsc"
+                                               and item.callspec.params.get("level") == "namespaced")]
     for item in items:
         arguments = item.callspec.params if hasattr(item, "callspec") else {}
         backend = arguments.get("backend")

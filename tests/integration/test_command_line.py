@@ -188,8 +188,8 @@ def test_doctor_tries_directories_that_cells_write_to_and_other_backends(install
     assert probes["directory that cells may write (cow, rw)"]["status"] == "ok"
     for level in ("full", "namespaced"):
         assert "made in" in probes[f"jail by bubblewrap ({level})"]["finding"]
-        gvisor = probes[f"jail by gVisor ({level})"]
-        if any(os.path.exists(f"{directory}/runsc") for directory in ("/usr/bin", "/usr/local/bin")):
-            assert "made in" in gvisor["finding"], gvisor
-        else:
-            assert "find gVisor" in gvisor["finding"] and "go install gvisor.dev" in gvisor["remedy"], gvisor
+    gvisor = probes["jail by gVisor (full)"]
+    if any(os.path.exists(f"{directory}/runsc") for directory in ("/usr/bin", "/usr/local/bin")):
+        assert "made in" in gvisor["finding"], gvisor
+    else:
+        assert "find gVisor" in gvisor["finding"] and "go install gvisor.dev" in gvisor["remedy"], gvisor

@@ -15,6 +15,9 @@ constexpr GuaranteeRow kGuarantees[] = {
     {Guarantee::hard_limits, "hard limits", "memory, processes and CPU of all that runs are bounded by a cgroup (level full)",
      true, true, "the kernel process makes the cgroup; bubblewrap runs in it from its start, and counts as one process more",
      true, "gVisor runs in the cgroup from its start; what it needs for itself counts as memory, and its threads have room beside the jail's"},
+    {Guarantee::sampled_memory, "sampled memory", "without a cgroup (level namespaced), the memory of all that runs is sampled, and too much is the end",
+     true, true, "the kernel of Linux tells it of each process",
+     false, "gVisor keeps the jail's memory in a file that its processes have mapped little of: their sizes do not show it. Only a cgroup does"},
     {Guarantee::system_call_filter, "system call filter", "allowlist; calls that look like an escape are refused",
      true, true, "loaded by the same code, in jail-init",
      true, "loaded by the same code in gVisor's kernel; what that asks of Linux passes a filter of gVisor's"},
@@ -23,7 +26,7 @@ constexpr GuaranteeRow kGuarantees[] = {
      false, "gVisor's kernel has no listeners of filters: such calls are refused, and nobody hears of them"},
     {Guarantee::asked_memory, "large requests", "a request for memory that would pass the soft limit is refused at once",
      true, true, "the filter's listener is the kernel process",
-     false, "gVisor's kernel has no listeners of filters: the soft limit is met when the memory is used"},
+     false, "gVisor's kernel has no listeners of filters, and does not bound mappings by RLIMIT_DATA: a limit is met when the memory is used"},
     {Guarantee::counted_processes, "counted processes", "a cell is told that it met the limit of processes",
      true, true, "the cgroup counts what it refuses",
      false, "gVisor's kernel refuses, and does not count"},
@@ -96,6 +99,10 @@ bool provides(Backend backend, Guarantee guarantee) {
 }
 
 Result<void> check_provided(const Plan& plan) {
+    if (plan.level == Level::namespaced && !provides(plan.backend, Guarantee::sampled_memory))
+        return std::move(Error("the isolation backend " + std::string(to_text(plan.backend)) +
+                               " does not provide the level 'namespaced': nobody would bound its memory"))
+            .with_remedy("Choose --isolation full, or the backend native.");
     const auto writable = std::ranges::find(plan.mounts, Access::copy_on_write,
                                             [](const Mount& mount) { return mount.access; });
     if (writable != plan.mounts.end() && !provides(plan.backend, Guarantee::writable_directory))

@@ -12,6 +12,7 @@ namespace cellblock::jail::policy {
 enum class Guarantee {
     namespaces,
     hard_limits,
+    sampled_memory,
     system_call_filter,
     recorded_calls,
     asked_memory,
