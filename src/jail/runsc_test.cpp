@@ -228,6 +228,8 @@ TEST_P(Gvisor, WhatRunsBesideTheWorkerIsListedAndEnded) {
         EXPECT_GT(processes.front().memory, 0);
         EXPECT_GE(processes.front().start_time, began);
         ASSERT_TRUE(jail->kill_background());
+        // Who is killed is not dead at once.
+        for (int i = 0; i < 100 && !jail->background().empty(); ++i) std::this_thread::sleep_for(20ms);
         EXPECT_TRUE(jail->background().empty());
         EXPECT_TRUE(jail->take_events().empty()) << "the worker lives";
     });
