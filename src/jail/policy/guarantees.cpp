@@ -62,7 +62,7 @@ constexpr GuaranteeRow kGuarantees[] = {
      false, "/dev is gVisor's: it has more (tty, fuse, net/tun), and nothing of the host's"},
     {Guarantee::writable_directory, "writable notebook directory", "--notebook-dir cow and rw",
      true, false, "bubblewrap 0.8 knows no overlays",
-     true, "the same overlay as with native"},
+     true, "the same overlay as with native; but gVisor holds the directory open, so what the host adds to it meanwhile can be opened, and is in no listing before the next jail"},
     {Guarantee::no_loopback, "no loopback", "--network none: not even a loopback interface",
      true, false, "bubblewrap brings it up in each network namespace that it makes",
      true, "gVisor's network is its own, and has what is up in an empty namespace: nothing"},
