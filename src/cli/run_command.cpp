@@ -37,12 +37,18 @@ constexpr std::chrono::seconds kVersionTime{10};
 /// The ones that end a program.
 constexpr std::array kStopSignals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-/// Before there are threads: they take it over. Until then signals end us, as anybody who waits for code.
-Result<UniqueFd> take_stop_signals() {
+/// Those that are for who watches the program, as long as there is one: the stop signals, and Ctrl-Z.
+sigset_t watched_signals() {
     sigset_t set;
     ::sigemptyset(&set);
     for (const int signal : kStopSignals) ::sigaddset(&set, signal);
-    ::sigaddset(&set, SIGTSTP);  // who watches the program takes it
+    ::sigaddset(&set, SIGTSTP);
+    return set;
+}
+
+/// Before there are threads: they take it over. Until then signals end us, as anybody who waits for code.
+Result<UniqueFd> take_stop_signals() {
+    const sigset_t set = watched_signals();
     if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) return errno_error("block signals");
     ::signal(SIGPIPE, SIG_IGN);
     return sys::signal_fd(kStopSignals);
@@ -53,10 +59,7 @@ void give_back_stop_signals(int stop_fd) {
     signalfd_siginfo info{};
     while (::read(stop_fd, &info, sizeof info) > 0) {
     }  // those were the program's
-    sigset_t set;
-    ::sigemptyset(&set);
-    for (const int signal : kStopSignals) ::sigaddset(&set, signal);
-    ::sigaddset(&set, SIGTSTP);
+    const sigset_t set = watched_signals();
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 

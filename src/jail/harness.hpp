@@ -97,6 +97,9 @@ class FakeProgram {
 /// The sentence of a start that must fail and leave nothing.
 std::string failure(const Plan& plan);
 
+/// Makes each step of the plan's backend fail once, with EIO.
+void expect_that_failing_steps_leave_nothing(const Plan& plan);
+
 using InsideFunction = int (*)(const std::vector<std::string>& arguments);
 struct InsideRegistration {
     InsideRegistration(const char* name, InsideFunction function);

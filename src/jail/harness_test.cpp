@@ -24,6 +24,8 @@
 #include "base/sys.hpp"
 #include "jail/cgroup.hpp"
 #include "jail/cgroup_host.hpp"
+#include "jail/start.hpp"
+#include "jail/steps.hpp"
 #include "jail/system_program.hpp"
 
 namespace cellblock::jail::testing {
@@ -289,6 +291,27 @@ std::string failure(const Plan& plan) {
     EXPECT_FALSE(jail);
     EXPECT_EQ(footprint(), before);
     return jail ? "" : jail.error().sentence();
+}
+
+void expect_that_failing_steps_leave_nothing(const Plan& plan) {
+    {
+        auto jail = Jail::start(plan);
+        ASSERT_TRUE(jail) << jail.error().sentence();
+    }
+    const Footprint before = footprint();
+    for (auto step = static_cast<uint32_t>(Step::make_cgroup); step <= static_cast<uint32_t>(Step::ready);
+         ++step) {
+        const Step failing{step};
+        if (!belongs_to(failing, plan.backend)) continue;
+        // Ordinary users' jails map themselves; without hard limits there is no cgroup.
+        if (failing == Step::map_ids && ::geteuid() != 0) continue;
+        if ((failing == Step::make_cgroup || failing == Step::join_cgroup) && plan.level == Level::namespaced)
+            continue;
+        auto jail = start_jail(plan, {failing, EIO});
+        ASSERT_FALSE(jail) << to_text(failing);
+        EXPECT_EQ(jail.error().error_number(), EIO) << to_text(failing) << ": " << jail.error().sentence();
+        EXPECT_EQ(footprint(), before) << to_text(failing);
+    }
 }
 
 Footprint footprint() {

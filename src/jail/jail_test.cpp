@@ -16,7 +16,6 @@
 
 #include "base/sys.hpp"
 #include "jail/harness.hpp"
-#include "jail/start.hpp"
 
 extern char** environ;
 
@@ -335,25 +334,7 @@ TEST_P(JailLife, FiftyJailsLeaveNothing) {
 }
 
 TEST_P(JailLife, AFailureOfAnyStepLeavesNothing) {
-    in_mode([](const Plan& plan) {
-        start(plan).reset();
-        const Footprint before = footprint();
-        for (auto step = static_cast<uint32_t>(Step::make_cgroup); step <= static_cast<uint32_t>(Step::ready);
-             ++step) {
-            const Step failing{step};
-            if (!belongs_to(failing, plan.backend)) continue;
-            // Ordinary users' jails map themselves; without hard limits there is no cgroup.
-            if (failing == Step::map_ids && ::geteuid() != 0) continue;
-            if ((failing == Step::make_cgroup || failing == Step::join_cgroup) &&
-                plan.level == Level::namespaced)
-                continue;
-            auto jail = start_jail(plan, {failing, EIO});
-            ASSERT_FALSE(jail) << to_text(failing);
-            EXPECT_EQ(jail.error().error_number(), EIO)
-                << to_text(failing) << ": " << jail.error().sentence();
-            EXPECT_EQ(footprint(), before) << to_text(failing);
-        }
-    });
+    in_mode(expect_that_failing_steps_leave_nothing);
 }
 
 TEST_P(JailLife, RefusesPlansThatMeanNothing) {

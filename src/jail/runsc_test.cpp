@@ -16,8 +16,6 @@
 #include "jail/harness.hpp"
 #include "jail/policy/limits.hpp"
 #include "jail/runsc_config.hpp"
-#include "jail/start.hpp"
-#include "jail/steps.hpp"
 
 namespace cellblock::jail::testing {
 namespace {
@@ -304,21 +302,7 @@ TEST_P(Gvisor, KillingItEndsTheJailAndLeavesNothing) {
 }
 
 TEST_P(Gvisor, AFailureOfAnyStepLeavesNothing) {
-    in_mode([](const Plan& plan) {
-        start(plan).reset();
-        const Footprint before = footprint();
-        for (auto step = static_cast<uint32_t>(Step::make_cgroup); step <= static_cast<uint32_t>(Step::ready);
-             ++step) {
-            const Step failing{step};
-            if (!belongs_to(failing, plan.backend)) continue;
-            if (failing == Step::map_ids && ::geteuid() != 0) continue;
-            auto jail = start_jail(plan, {failing, EIO});
-            ASSERT_FALSE(jail) << to_text(failing);
-            EXPECT_EQ(jail.error().error_number(), EIO)
-                << to_text(failing) << ": " << jail.error().sentence();
-            EXPECT_EQ(footprint(), before) << to_text(failing);
-        }
-    });
+    in_mode(expect_that_failing_steps_leave_nothing);
 }
 
 TEST_P(Gvisor, MissingIsAnErrorAndNoFallbackAndItsOwnWordsAreQuoted) {
