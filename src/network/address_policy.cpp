@@ -4,7 +4,8 @@
 
 #include <algorithm>
 
-#include "base/unique_fd.hpp"
+#include "base/check.hpp"
+#include "network/host_route.hpp"
 
 namespace cellblock::network {
 namespace {
@@ -61,17 +62,6 @@ bool is_in(const IpAddress& address, const AddressRow& row) {
     return rest == 0 || (prefix.bytes[whole] ^ address.bytes[whole]) >> (8U - rest) == 0;
 }
 
-// The source of a packet to an address of one's own is that address. Asked without sending one, since
-// addresses come and go.
-bool is_own(const IpAddress& address) {
-    const UniqueFd fd(::socket(address.family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    const SocketAddress to = with_port(address, 9);
-    if (!fd.valid() || ::connect(fd.get(), to.get(), to.size) != 0) return false;
-    SocketAddress from;
-    from.size = sizeof from.storage;
-    return ::getsockname(fd.get(), from.get(), &from.size) == 0 && ip_address_of(*from.get()) == address;
-}
-
 }  // namespace
 
 std::span<const AddressRow> refused_addresses() {
@@ -82,8 +72,15 @@ std::optional<std::string_view> why_refused(const IpAddress& address) {
     for (const AddressRow& row : kRefused)
         if (is_in(address, row)) return row.reason;
     if (address.family == AF_INET6 && !is_in(address, kGlobalUnicast)) return kGlobalUnicast.reason;
-    if (is_own(address)) return "an address of this host";
-    return std::nullopt;
+    switch (destination_of(address)) {
+        case Destination::elsewhere:
+            return std::nullopt;
+        case Destination::own:
+            return "an address of this host";
+        case Destination::unknown:
+            return "it is not known whether it is an address of this host";
+    }
+    UNREACHABLE();
 }
 
 }  // namespace cellblock::network

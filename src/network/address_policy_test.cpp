@@ -1,9 +1,18 @@
 // What a name may not lead to.
 #include "network/address_policy.hpp"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstring>
 #include <set>
 #include <string>
 
@@ -115,6 +124,52 @@ TEST(AddressPolicy, TheHostsOwnAddressesAreRefusedWhateverTheyAre) {
     }
     ::freeifaddrs(list);
     EXPECT_GT(seen, 0U);
+}
+
+/// Gives the loopback interface of this network namespace an address.
+bool add_address(const char* name, const char* address) {
+    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ifreq request{};
+    std::strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
+    const auto set = [&](unsigned long what, const char* value) {
+        sockaddr_in in{};
+        in.sin_family = AF_INET;
+        ::inet_pton(AF_INET, value, &in.sin_addr);
+        std::memcpy(&request.ifr_addr, &in, sizeof in);
+        return ::ioctl(fd, what, &request) == 0;
+    };
+    if (!set(SIOCSIFADDR, address) || !set(SIOCSIFNETMASK, "255.255.255.0")) return false;
+    request.ifr_flags = IFF_UP;
+    return ::ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+}
+
+enum Told : int { as_wanted, not_possible_here, second_not_refused, no_descriptor_not_refused };
+
+/// In a process of its own, in a network namespace of its own.
+Told what_a_host_of_two_addresses_refuses() {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0 || !add_address("lo", "9.9.9.2") ||
+        !add_address("lo:1", "9.9.9.3"))
+        return not_possible_here;
+    for (const char* address : {"9.9.9.2", "9.9.9.3", "9.9.9.255"})
+        if (why_refused(ip(address)) != "an address of this host") return second_not_refused;
+    const rlimit nothing{0, 0};
+    ::setrlimit(RLIMIT_NOFILE, &nothing);
+    return why_refused(ip("9.9.9.3")) ? as_wanted : no_descriptor_not_refused;
+}
+
+int status_of(Told (*ask)()) {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(ask());
+    int status = 0;
+    EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+    return WEXITSTATUS(status);
+}
+
+// A second address of one network has the first one for its source.
+TEST(AddressPolicy, ASecondAddressOfTheHostIsRefusedAndSoIsWhatCannotBeAsked) {
+    const int told = status_of(what_a_host_of_two_addresses_refuses);
+    if (told == not_possible_here) GTEST_SKIP() << "user namespaces are not to be had";
+    EXPECT_EQ(told, as_wanted);
 }
 
 TEST(IpAddress, IsReadAndWritten) {
