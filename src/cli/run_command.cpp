@@ -109,7 +109,7 @@ class Surroundings final : public run::Progress {
     /// When the program has ended: what it has done on the network.
     std::vector<network::Report> end_network() {
         broker_.reset();
-        return std::move(events_);
+        return events_.take();
     }
     [[nodiscard]] bool program_began() const { return began_; }
     void tell(const run::Outcome& outcome) const {
@@ -128,8 +128,7 @@ class Surroundings final : public run::Progress {
     /// In the broker's thread, which end_network() ends.
     void network_used(const std::vector<network::Report>& reports) {
         records_.network_used(reports);
-        for (const network::Report& report : reports)
-            if (events_.size() < network::kMaxReports) events_.push_back(report);
+        for (const network::Report& report : reports) events_.add(report);
     }
 
     const bool is_shown_;
@@ -138,7 +137,7 @@ class Surroundings final : public run::Progress {
     run::Records& records_;
     bool began_ = false;
     std::optional<Spinner> spinner_;
-    std::vector<network::Report> events_;
+    network::Reports events_;                  // of the whole run, folded
     std::unique_ptr<network::Broker> broker_;  // last, because it uses the others
 };
 
@@ -179,7 +178,10 @@ void show_refused_names(const RunOptions& options, const std::vector<network::Re
             std::cerr << "cellblock run: network: " << (event.host.empty() ? "other names" : event.host)
                       << ": no --allow-dns names it\n";
         if (event.act == network::Act::refused)
-            std::cerr << "cellblock run: network: " << event.host << ":" << event.port << ": " << event.reason
+            std::cerr << "cellblock run: network: "
+                      << (event.host.empty()
+                              ? "others were refused"
+                              : event.host + ":" + std::to_string(event.port) + ": " + event.reason)
                       << "\n";
     }
 }

@@ -3,11 +3,13 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <mutex>
 #include <system_error>
 #include <utility>
 
+#include "base/printable.hpp"
 #include "network/connection.hpp"
 #include "network/name_server.hpp"
 
@@ -22,7 +24,8 @@ class Broker::Core {
           lookups_(*loop_, options_.lookup),
           context_{*loop_, lookups_, options_.refuses, options_.limits,
                    [this](Report report) { note(std::move(report)); }},
-          rate_(options_.limits.accepts, options_.limits.window) {}
+          rate_(options_.limits.accepts, options_.limits.window),
+          pace_(options_.limits.report_delay, options_.limits.most_report_delay) {}
 
     Result<void> prepare() {
         NameTable names;
@@ -30,12 +33,15 @@ class Broker::Core {
             names[listener.endpoint.host] = listener.address;
         name_server_ = TRY(NameServer::create(*loop_, options_.limits, std::move(sockets_.dns_datagrams),
                                               std::move(sockets_.dns_connections), std::move(names),
-                                              [this](std::string name) {
-                                                  note({Act::unknown_name, std::move(name), 0, "", ""});
+                                              [this](const std::string& name) {
+                                                  note({Act::unknown_name, printable(name), 0, "", ""});
                                               }));
         sweep_ = TRY(LoopTimer::create(*loop_, [this] { sweep(); }));
         resume_ = TRY(LoopTimer::create(*loop_, [this] { resume(); }));
-        report_ = TRY(LoopTimer::create(*loop_, [this] { flush(); }));
+        report_ = TRY(LoopTimer::create(*loop_, [this] {
+            flush();
+            pace_.told(Pace::Clock::now());
+        }));
         for (const EndpointListener& listener : sockets_.listeners)
             loop_->watch(listener.socket.get(), EPOLLIN, [this, &listener](uint32_t) { accept(listener); });
         return {};
@@ -60,7 +66,7 @@ class Broker::Core {
 
   private:
     void note(Report report) {
-        if (reports_.add(std::move(report))) report_->arm(options_.limits.report_delay);
+        if (reports_.add(std::move(report))) report_->arm(pace_.next(Pace::Clock::now()));
     }
 
     void accept(const EndpointListener& listener) {
@@ -74,12 +80,17 @@ class Broker::Core {
             }
             return;
         }
-        if (connections_.size() >= options_.limits.connections) forget_ended();
+        if (!leaves_descriptors(fd.get())) return refuse(listener, fd, kTooManyDescriptors);
+        if (connections_.size() >= std::min(kUnboundedConnections, options_.limits.connections))
+            forget_ended();
         if (connections_.size() >= options_.limits.connections)
             return refuse(listener, fd,
                           "more than " + std::to_string(options_.limits.connections) + " connections");
         if (!options_.admits()) return refuse(listener, fd, "it could not be recorded");
-        connections_.push_back(std::make_shared<Connection>(context_, listener.endpoint, std::move(fd)));
+        connections_.push_back(std::make_shared<Connection>(context_, listener.endpoint, std::move(fd),
+                                                            connections_.size() < kUnboundedConnections
+                                                                ? Connection::Buffers::as_linux_likes
+                                                                : Connection::Buffers::bounded));
         connections_.back()->start();
         if (!sweep_->armed()) sweep_->arm(kSweepInterval);
     }
@@ -116,6 +127,7 @@ class Broker::Core {
     Lookups lookups_;
     ConnectionContext context_;
     Rate rate_;
+    Pace pace_;
     Reports reports_;
     std::mutex telling_;
     std::unique_ptr<NameServer> name_server_;

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -21,6 +22,7 @@ namespace cellblock::network {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // Against a test that hangs; nothing is measured.
@@ -410,6 +412,64 @@ TEST_F(BrokerTest, AFloodOfConnectionsIsOneLineInTheReports) {
     EXPECT_LT(lookups, 100) << "the host's name servers are not asked each time";
 }
 
+/// How much a server can send that nobody takes.
+size_t sent_until_full(const UniqueFd& fd) {
+    const std::string bytes(65536, 'x');
+    size_t sent = 0;
+    pollfd entry{fd.get(), POLLOUT, 0};
+    while (::poll(&entry, 1, 500) == 1) {
+        const ssize_t n = ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) sent += static_cast<size_t>(n);
+    }
+    return sent;
+}
+
+// The attack: connections that nobody reads, so that this host's memory is full of what is on its way.
+TEST_F(BrokerTest, WhatNobodyReadsStaysWithWhoHasSentIt) {
+    const UniqueFd server = open_socket(SOCK_STREAM);
+    const int small = 16 << 10U;
+    ::setsockopt(server.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    const uint16_t entry = allow("a.example", port_of(server));
+    start();
+    std::vector<UniqueFd> open;
+    for (size_t i = 0; i < kUnboundedConnections; ++i) {
+        open.push_back(connect_to(entry));
+        open.push_back(accept_from(server));
+    }
+    const UniqueFd client = connect_to(entry);
+    EXPECT_LT(sent_until_full(accept_from(server)), size_t{2} << 20U);
+}
+
+// The attack: so many connections that nothing else of this process can be opened, as what measures a jail
+// is.
+TEST_F(BrokerTest, DescriptorsAreLeftForOthers) {
+    const UniqueFd server = open_socket(SOCK_STREAM, "127.0.0.1", 1024);
+    const uint16_t entry = allow("a.example", port_of(server));
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    std::vector<UniqueFd> clients;
+    for (int i = 0; i < 100; ++i) clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    // As for a process that has nothing open but what the broker and the test have.
+    const int next = UniqueFd(::dup(server.get())).get();
+    start();
+    rlimit few = before;
+    few.rlim_cur = static_cast<rlim_t>(next) + 2 * kReservedDescriptors;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(entry);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (const UniqueFd& client : clients)
+        ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    EXPECT_EQ(wait_for(Act::refused).reason, "too many descriptors are open");
+    EXPECT_GT(count(Act::connected), 0U);
+    std::vector<UniqueFd> others;
+    for (int i = 0; i < kReservedDescriptors; ++i) others.emplace_back(::dup(server.get()));
+    EXPECT_TRUE(others.back().valid());
+    others.clear();
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 TEST_F(BrokerTest, NothingIsConnectedThatCouldNotBeRecorded) {
     const UniqueFd server = open_socket(SOCK_STREAM);
     const uint16_t entry = allow("a.example", port_of(server));
@@ -508,6 +568,36 @@ TEST_F(BrokerTest, AFloodOfNamesIsBoundedInTheReportsAndOthersAreAnswered) {
     EXPECT_LE(all.size(), kMaxReports + 1);
     EXPECT_TRUE(
         std::any_of(all.begin(), all.end(), [](const Report& report) { return report.host.empty(); }));
+}
+
+// The attack: names that are made up, so that there is no room for what was really done.
+TEST(Reports, NamesAskedForInVainCrowdOutNoConnection) {
+    Reports reports;
+    for (int i = 0; i < 1000; ++i)
+        reports.add({Act::unknown_name, std::to_string(i) + ".evil.example", 0, "", ""});
+    Report closed{Act::closed, "a.example", 443, "9.9.9.1", "ended"};
+    closed.sent = 7;
+    reports.add(closed);
+    reports.add(closed);
+    const std::vector<Report> told = reports.take();
+    ASSERT_EQ(told.size(), kMaxUnknownNames + 2);
+    EXPECT_EQ(told[kMaxUnknownNames].host, "");
+    EXPECT_EQ(told[kMaxUnknownNames].count, 1000 - kMaxUnknownNames);
+    EXPECT_EQ(told.back().host, "a.example");
+    EXPECT_EQ(told.back().sent, 14U);
+}
+
+TEST(Pace, TellsLessOftenOfWhatDoesNotStop) {
+    Pace pace(500ms, 4s);
+    Pace::Clock::time_point now = Pace::Clock::now();
+    std::vector<std::chrono::milliseconds> delays;
+    for (int i = 0; i < 6; ++i) {
+        delays.push_back(pace.next(now));
+        now += delays.back();
+        pace.told(now);
+    }
+    EXPECT_THAT(delays, ElementsAre(500ms, 1s, 2s, 4s, 4s, 4s));
+    EXPECT_EQ(pace.next(now + 8s), 500ms) << "after quiet";
 }
 
 TEST_F(BrokerTest, DnsConnectionsThatMakeNoSenseOrNoUseAreClosed) {

@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -11,13 +12,30 @@
 #include <utility>
 
 namespace cellblock::network {
+
+bool leaves_descriptors(int fd) {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    return static_cast<rlim_t>(fd) + kReservedDescriptors < limit.rlim_cur;
+}
+
 void reset_at_close(int socket) {
     const linger at_once{1, 0};
     ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-Connection::Connection(ConnectionContext& context, Endpoint endpoint, UniqueFd inside)
-    : context_(context), endpoint_(std::move(endpoint)), inside_(std::move(inside)) {
+namespace {
+
+void bound_buffers(int socket) {
+    for (const int option : {SO_SNDBUF, SO_RCVBUF})
+        ::setsockopt(socket, SOL_SOCKET, option, &kSocketBuffer, sizeof kSocketBuffer);
+}
+
+}  // namespace
+
+Connection::Connection(ConnectionContext& context, Endpoint endpoint, UniqueFd inside, Buffers buffers)
+    : context_(context), endpoint_(std::move(endpoint)), buffers_(buffers), inside_(std::move(inside)) {
+    bound_buffers(inside_.get());
     decide_until_ = Clock::now() + context_.limits.decide_timeout;
     sent_.from = received_.to = &inside_;
     sent_.to = received_.from = &outside_;
@@ -68,6 +86,8 @@ void Connection::connect_next() {
             failure_ = errno_name(errno);
             continue;
         }
+        if (!leaves_descriptors(outside_.get())) return refuse(kTooManyDescriptors);
+        if (buffers_ == Buffers::bounded) bound_buffers(outside_.get());
         const SocketAddress to = with_port(address, endpoint_.port);
         if (::connect(outside_.get(), to.get(), to.size) != 0 && errno != EINPROGRESS) {
             failure_ = errno_name(errno);

@@ -28,6 +28,8 @@ struct ConnectionContext {
     std::function<void(Report)> report;
 };
 
+inline constexpr const char* kTooManyDescriptors = "too many descriptors are open";
+
 /// So that a connection that was cut or refused does not look like one that was complete.
 void reset_at_close(int socket);
 
@@ -36,8 +38,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   public:
     using Clock = std::chrono::steady_clock;
 
+    enum class Buffers { as_linux_likes, bounded };  ///< of the socket outside
+
     /// `inside` does not block.
-    Connection(ConnectionContext& context, Endpoint endpoint, UniqueFd inside);
+    Connection(ConnectionContext& context, Endpoint endpoint, UniqueFd inside, Buffers buffers);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -79,6 +83,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     ConnectionContext& context_;
     const Endpoint endpoint_;
+    const Buffers buffers_;
     UniqueFd inside_;
     UniqueFd outside_;
     State state_ = State::looking_up;

@@ -2,6 +2,7 @@
 // process's, which the jail's own limits do not count.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 
@@ -20,7 +21,21 @@ struct BrokerLimits {
     std::chrono::milliseconds dns_idle_timeout{10'000};
     /// From the first of several reports to when they are told.
     std::chrono::milliseconds report_delay{500};
+    /// The same while one follows the other: twice as long each time, so that a jail that goes on for days
+    /// does not fill a log.
+    std::chrono::milliseconds most_report_delay{10'000};
 };
+
+/// What Linux may hold of each direction of a connection, on either side: it counts as nobody's memory, and
+/// would hold megabytes of what a jail does not read. Outside only of those that are made while there are
+/// kUnboundedConnections; a few may be as fast as a long way needs.
+inline constexpr int kSocketBuffer = 128 << 10U;
+inline constexpr size_t kUnboundedConnections = 8;
+/// Of those that this process may open: what measures and ends a jail, asks for names and writes records
+/// needs some, too.
+inline constexpr int kReservedDescriptors = 32;
+/// Whether that many are left. The lowest number that is free is given out first, so `fd` tells.
+bool leaves_descriptors(int fd);
 
 /// Of each direction of a connection, while there is something that the other side does not take.
 inline constexpr size_t kRelayBuffer = size_t{32} << 10U;
@@ -53,6 +68,26 @@ class Rate {
     const std::chrono::milliseconds window_;
     unsigned taken_ = 0;
     Clock::time_point end_;
+};
+
+/// How long to wait before the next telling: longer each time while there is no quiet in between.
+class Pace {
+  public:
+    using Clock = std::chrono::steady_clock;
+    Pace(std::chrono::milliseconds least, std::chrono::milliseconds most) : least_(least), most_(most) {}
+
+    /// When something is to be told.
+    std::chrono::milliseconds next(Clock::time_point now) {
+        delay_ = now < told_ + 2 * delay_ ? std::min(2 * delay_, most_) : least_;
+        return delay_;
+    }
+    void told(Clock::time_point now) { told_ = now; }
+
+  private:
+    const std::chrono::milliseconds least_;
+    const std::chrono::milliseconds most_;
+    std::chrono::milliseconds delay_{0};
+    Clock::time_point told_;
 };
 
 }  // namespace cellblock::network

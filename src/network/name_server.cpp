@@ -47,7 +47,7 @@ NameServer::~NameServer() {
 
 std::string NameServer::answer(std::string_view query) {
     DnsAnswer answer = answer_query(query, names_);
-    if (!answer.refused_name.empty()) refused_(std::move(answer.refused_name));
+    if (!answer.refused_name.empty()) refused_(answer.refused_name);
     return std::move(answer.message);
 }
 
@@ -77,7 +77,7 @@ void NameServer::on_connection() {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause();
         return;
     }
-    if (clients_.size() >= limits_.dns_connections) return;
+    if (clients_.size() >= limits_.dns_connections || !leaves_descriptors(fd.get())) return;
     const int number = fd.get();
     loop_.watch(number, EPOLLIN, [this, number](uint32_t events) {
         // Nobody is left to answer, and that would be said again and again.

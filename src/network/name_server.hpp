@@ -18,7 +18,7 @@ class NameServer {
   public:
     using Clock = std::chrono::steady_clock;
     /// `refused` is told each name that is asked for and not allowed; it is hostile.
-    using Refused = std::function<void(std::string name)>;
+    using Refused = std::function<void(const std::string& name)>;
 
     static Result<std::unique_ptr<NameServer>> create(EventLoop& loop, const BrokerLimits& limits,
                                                       UniqueFd datagrams, UniqueFd connections,

@@ -2,10 +2,10 @@
 #include "network/reports.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "base/check.hpp"
-#include "base/printable.hpp"
 
 namespace cellblock::network {
 namespace {
@@ -32,14 +32,19 @@ std::string_view to_text(Act act) {
 }
 
 bool Reports::add(Report report) {
-    report.host = printable(report.host);
     const std::lock_guard lock(mutex_);
     const bool is_first = reports_.empty();
     const auto find = [&] {
         return std::ranges::find_if(reports_, [&](const Report& known) { return is_same(known, report); });
     };
+    const auto has_room = [&] {
+        if (reports_.size() >= kMaxReports) return false;
+        return report.act != Act::unknown_name ||
+               std::ranges::count(reports_, Act::unknown_name, &Report::act) <
+                   static_cast<ptrdiff_t>(kMaxUnknownNames);
+    };
     auto known = find();
-    if (known == reports_.end() && reports_.size() >= kMaxReports) {
+    if (known == reports_.end() && !has_room()) {
         report.host.clear();
         report.address.clear();
         report.reason.clear();

@@ -12,6 +12,8 @@ namespace cellblock::network {
 
 /// Different ones between two takes. What comes beyond is counted in one row for each act, without names.
 inline constexpr size_t kMaxReports = 64;
+/// Of them, names that a jail has made up: with those it could not crowd out what it has really done.
+inline constexpr size_t kMaxUnknownNames = 32;
 
 enum class Act {
     connected,     ///< a connection to an allowed name was made, to `address`

@@ -66,6 +66,10 @@ Result<Records> Records::open(const session::AuditOptions& options, const Variab
     records.about_.text("level", jail::to_text(job.plan.level))
         .text("backend", jail::to_text(job.plan.backend));
     records.about_.text("network", jail::to_text(job.plan.network)).text("policy", policy);
+    std::string allowed;
+    for (const Endpoint& endpoint : job.plan.allowed)
+        allowed += (allowed.empty() ? "" : " ") + to_text(endpoint);
+    if (!allowed.empty()) records.about_.text("allowed", allowed);
     std::vector<Members> volumes;
     for (const jail::Mount& mount : job.plan.mounts)
         volumes.push_back(Members()

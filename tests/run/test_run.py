@@ -380,6 +380,15 @@ def test_names_that_are_not_allowed_are_told(runner):
     assert [(event["event"], event["host"]) for event in events] == [("unknown_name", "other.example")]
 
 
+def test_names_that_are_made_up_hide_no_connection(runner):
+    code = ("import socket, time\nfor i in range(100):\n    try: socket.gethostbyname(f'{i}.other.example')\n    except OSError: pass\n"
+            "    if i % 50 == 49: time.sleep(0.7)\ntry: socket.create_connection(('allowed.example', 443), 2)\nexcept OSError: pass")
+    run = runner("--lang", "python", "--python", "/usr/bin/python3", "--network", "allow", "--allow-dns", "allowed.example", "--code", code, "--json")
+    events = run.result["network_events"]
+    assert sum(event["count"] for event in events if event["event"] == "unknown_name") == 100
+    assert [(event["host"], event["port"]) for event in events if event["event"] == "refused"] == [("allowed.example", 443)]
+
+
 def test_without_a_network_there_is_none(runner):
     code = ("import socket\nfor address in (('1.1.1.1', 80), ('127.0.0.1', 1)):\n    try: socket.create_connection(address, 2)\n"
             "    except OSError as error: print(error.errno)")
