@@ -160,13 +160,21 @@ struct Ready {
     std::vector<File> artifacts;  ///< to be placed
 };
 
+bool is_there(const std::vector<KeptProgram::Shown>& programs) {
+    return std::ranges::all_of(
+        programs, [](const auto& program) { return ::access(program.source.c_str(), F_OK) == 0; });
+}
+
 /// The jail of a program that is kept; nothing when it is not.
 Result<bool> show_kept(const std::string& key, const Store& store, jail::Plan plan, Ready& ready) {
     auto kept = store.program(key);
     if (!kept) return false;
     ready.artifacts = std::move(kept->files);
     make_room_for(plan.limits, ready.artifacts);
-    ready.container = TRY(Container::create(with_programs(std::move(plan), kept->programs)));
+    auto container = Container::create(with_programs(std::move(plan), kept->programs));
+    // The store's user may remove it at any time.
+    if (!container && !is_there(kept->programs)) return false;
+    ready.container = TRY(std::move(container));
     ready.kept = std::move(kept->use);
     return true;
 }
@@ -208,6 +216,23 @@ Result<Ready> get_ready(const Job& job, const Recipe& recipe, const std::optiona
     return ready;
 }
 
+/// A compiler that finds its toolchain's preparation damaged blames the program. Then both are made again,
+/// once.
+Result<Ready> get_ready_with_toolchain(const Job& job, const Recipe& recipe, const Store& store,
+                                       Progress& progress) {
+    for (bool is_first = true;; is_first = false) {
+        auto prepared = TRY(prepare(job, recipe, store, progress));
+        std::optional<jail::Mount> shown;
+        if (prepared) shown = {prepared->directory, recipe.preparation->target};
+        auto ready = get_ready(job, recipe, shown, store, progress);
+        const bool has_failed = !ready || (ready->compiled && ready->compiled->verdict != Verdict::ok &&
+                                           ready->compiled->ending.stop != Stop::user);
+        if (!is_first || !prepared || !has_failed ||
+            !store.drop_if_damaged(recipe.preparation->key, *std::move(prepared)))
+            return ready;
+    }
+}
+
 }  // namespace
 
 int Outcome::exit_status() const {
@@ -237,10 +262,7 @@ std::vector<std::string> program_environment() {
 
 Result<Outcome> run_program(const Job& job, const Store& store, Sink& sink, Progress& progress) {
     const Recipe recipe = TRY(job.language->plan(job.toolchain, job.program, job.plan.limits));
-    const auto prepared = TRY(prepare(job, recipe, store, progress));
-    std::optional<jail::Mount> shown;
-    if (prepared) shown = {prepared->directory, recipe.preparation->target};
-    Ready ready = TRY(get_ready(job, recipe, shown, store, progress));
+    Ready ready = TRY(get_ready_with_toolchain(job, recipe, store, progress));
 
     Outcome outcome;
     outcome.level = ready.container->jail().level();

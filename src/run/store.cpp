@@ -1,6 +1,7 @@
 // The directory: RESULTS/KEY is a file (entry.hpp), PROGRAMS/KEY and PREPARED/KEY are directories with `tree`
-// (what jails are shown), `size` and, of programs, `files`. New things have names that begin with a dot until
-// they are whole. Times of modification are times of use.
+// (what jails are shown), `size` and, of programs, `files`, of preparations `whole`. New things have names
+// that begin with a dot until they are whole, and are locked by who makes them. Times of modification are
+// times of use.
 #include "run/store.hpp"
 
 #include <dirent.h>
@@ -16,6 +17,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <system_error>
@@ -27,6 +29,7 @@
 #include "observe/hash.hpp"
 #include "run/entry.hpp"
 #include "run/kept_program.hpp"
+#include "run/sealed_tree.hpp"
 
 namespace cellblock::run {
 namespace {
@@ -36,12 +39,18 @@ namespace fs = std::filesystem;
 constexpr const char* kResults = "results";
 constexpr const char* kPreparedDirectory = "prepared";
 constexpr const char* kPreparing = "preparing.lock";
-/// What somebody left unfinished so long ago is not going to be finished.
-constexpr time_t kAbandoned = 3600;
+/// What somebody left unfinished so long ago, and does not hold, is not going to be finished. Between being
+/// made and being held nothing takes that long.
+constexpr time_t kAbandoned = 60;
+/// A time of use so far in the future is none: a clock was wrong. Those of other machines may be a little.
+constexpr time_t kMostAhead = 24 * 3600;
 /// Between two looks at whether somebody else has finished a preparation, and how long to go on looking.
 constexpr std::chrono::milliseconds kPreparationPause{20};
 constexpr std::chrono::minutes kPreparationWait{15};
 constexpr size_t kMaxSizeText = 32;
+/// Of a preparation: its fingerprint when it was sealed.
+constexpr const char* kWhole = "/whole";
+constexpr size_t kMaxFingerprint = 128;
 
 bool is_key(std::string_view name) {
     return name.size() == 64 && name.find_first_not_of(kHexDigits) == std::string_view::npos;
@@ -93,39 +102,31 @@ std::string unique_name() {
     return std::string(kUnfinished) + observe::to_hex(random);
 }
 
-/// A directory that was not there.
-Result<std::string> make_fresh(const std::string& directory) {
-    std::string path = directory + "/" + unique_name();
-    if (::mkdir(path.c_str(), 0700) != 0) return errno_error("make the directory " + path);
-    return path;
+void remove_tree(const fs::path& path) {
+    std::error_code error;  // what stays is looked at again the next time
+    fs::remove_all(path, error);
 }
 
-/// Checks and seals what a preparation has left: nothing but files and directories, which everybody may read.
-Result<Bytes> seal(const fs::path& tree) {
-    uint64_t total = 0;
-    size_t count = 0;
-    std::error_code error;
-    for (fs::recursive_directory_iterator entry(tree, error), end; !error && entry != end;
-         entry.increment(error)) {
-        const fs::file_status status = entry->symlink_status(error);
-        if (error) break;
-        const bool is_file = fs::is_regular_file(status);
-        if (!is_file && !fs::is_directory(status))
-            return Error("a preparation has left something that is no file: " + entry->path().string());
-        if (is_file) total += entry->file_size(error);
-        if (++count > kMaxPreparedFiles || total > kMaxStoreEntry.count)
-            return Error("a preparation has left more than " + std::to_string(kMaxPreparedFiles) +
-                         " files or " + to_text(kMaxStoreEntry));
-        const bool is_program = is_file && (status.permissions() & fs::perms::owner_exec) != fs::perms::none;
-        fs::permissions(entry->path(),
-                        static_cast<fs::perms>(!is_file     ? 0755
-                                               : is_program ? 0555
-                                                            : 0444),
-                        error);
+/// An entry that is not whole yet; what has not got another name is removed.
+struct Fresh {
+    std::string path;
+    UniqueFd use;  ///< shared, so that it holds off the entry's removal and nobody's use
+
+    Fresh(std::string path_, UniqueFd use_) : path(std::move(path_)), use(std::move(use_)) {}
+    Fresh(Fresh&&) = default;
+    Fresh& operator=(Fresh&&) = delete;
+    ~Fresh() {
+        if (use.valid()) remove_tree(path);
     }
-    if (!error) fs::permissions(tree, static_cast<fs::perms>(0755), error);
-    if (error) return Error("look at what a preparation has left in " + tree.string(), error.value());
-    return Bytes{total};
+};
+
+/// A directory that was not there.
+Result<Fresh> make_fresh(const std::string& directory) {
+    const std::string path = directory + "/" + unique_name();
+    if (::mkdir(path.c_str(), 0700) != 0) return errno_error("make the directory " + path);
+    UniqueFd use = TRY(sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (::flock(use.get(), LOCK_SH | LOCK_NB) != 0) return errno_error("lock " + path);
+    return Fresh(path, std::move(use));
 }
 
 struct Entry {
@@ -142,9 +143,11 @@ uint64_t size_of_prepared(const fs::path& path) {
     return size;
 }
 
-void remove_tree(const fs::path& path) {
-    std::error_code error;  // what stays is looked at again the next time
-    fs::remove_all(path, error);
+/// Whether nobody makes it any more.
+bool is_abandoned(const fs::path& path, const struct stat& status, time_t now) {
+    if (std::abs(now - status.st_mtim.tv_sec) <= kAbandoned) return false;
+    const auto fd = sys::open(path.string(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    return fd.ok() && ::flock(fd->get(), LOCK_EX | LOCK_NB) == 0;
 }
 
 /// Everything that is kept. What was abandoned is removed on the way.
@@ -160,9 +163,10 @@ std::vector<Entry> entries_of(const std::string& directory) {
             if (!is_key(entry->path().filename().string())) {
                 // What is not ours stays: the directory may have been something else before.
                 const bool is_ours = entry->path().filename().string().starts_with(kUnfinished);
-                if (is_ours && now - status.st_mtim.tv_sec > kAbandoned) remove_tree(entry->path());
+                if (is_ours && is_abandoned(entry->path(), status, now)) remove_tree(entry->path());
                 continue;
             }
+            if (status.st_mtim.tv_sec > now + kMostAhead) status.st_mtim = {};
             const bool is_directory = S_ISDIR(status.st_mode);
             entries.push_back(
                 {entry->path(),
@@ -180,15 +184,21 @@ bool is_named(int fd, const std::string& path) {
     return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino;
 }
 
-/// Not while somebody's jail shows it.
-void remove_entry(const fs::path& path) {
-    const auto fd = sys::open(path.string(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    // What is there by now may be another one, which somebody shows.
-    if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0 || !is_named(fd->get(), path.string())) return;
+/// Whoever uses it may go on. False when it is still there.
+bool discard(const fs::path& path) {
     const fs::path old = path.parent_path() / unique_name();
-    std::error_code error;
-    fs::rename(path, old, error);
-    if (!error) remove_tree(old);
+    if (::rename(path.c_str(), old.c_str()) != 0) return errno == ENOENT;
+    remove_tree(old);
+    return true;
+}
+
+/// Not while somebody's jail shows it. False when it is still there.
+bool remove_entry(const fs::path& path) {
+    const auto fd = sys::open(path.string(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!fd) return fd.error().error_number() == ENOENT;
+    // What is there by now may be another one, which somebody shows.
+    if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0 || !is_named(fd->get(), path.string())) return false;
+    return discard(path);
 }
 
 std::vector<fs::path> unfinished_preparations(const std::string& directory) {
@@ -310,13 +320,12 @@ std::optional<KeptProgram> Store::program(const std::string& key) const {
 }
 
 Result<void> Store::keep_program(const std::string& key, std::span<const File> files) const {
-    const std::string fresh = TRY(make_fresh(directory_ + "/" + kPrograms));
-    auto written = write_program(fresh, key, files);
+    const Fresh fresh = TRY(make_fresh(directory_ + "/" + kPrograms));
+    auto written = write_program(fresh.path, key, files);
     // Somebody else may have kept the same meanwhile: it is as good as ours.
-    if (written && ::rename(fresh.c_str(), path_of(kPrograms, key).c_str()) != 0 && errno != ENOTEMPTY &&
+    if (written && ::rename(fresh.path.c_str(), path_of(kPrograms, key).c_str()) != 0 && errno != ENOTEMPTY &&
         errno != EEXIST)
-        written = errno_error("rename " + fresh);
-    remove_tree(fresh);
+        written = errno_error("rename " + fresh.path);
     if (!written) return std::move(written).error().context("keep a built program");
     trim();
     return {};
@@ -329,7 +338,9 @@ std::string Store::path_of(std::string_view kind, const std::string& name) const
 std::optional<Prepared> Store::find_prepared(const std::string& key) const {
     const std::string path = path_of(kPreparedDirectory, key);
     auto held = hold(path);
-    if (!held) return std::nullopt;
+    struct stat status {};
+    if (!held || ::lstat((path + kTree).c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+        return std::nullopt;
     return Prepared{path + kTree, *std::move(held)};
 }
 
@@ -341,23 +352,29 @@ Result<Prepared> Store::prepared(const std::string& key,
     if (auto found = find_prepared(key)) return *std::move(found);
 
     const std::string kept = path_of(kPreparedDirectory, key);
-    const std::string fresh = TRY(make_fresh(directory_ + "/" + kPreparedDirectory));
-    const auto finish = [&]() -> Result<void> {
-        TRY(make_directory(fresh + kTree));
-        TRY(make(fresh + kTree));
-        const Bytes size = TRY(seal(fresh + kTree));
-        TRY(write_new(fresh + kSize, {std::to_string(size.count)}));
-        if (::rename(fresh.c_str(), kept.c_str()) != 0) return errno_error("rename " + fresh);
-        return {};
-    };
-    if (auto finished = finish(); !finished) {
-        remove_tree(fresh);
-        return std::move(finished).error();
-    }
+    const Fresh fresh = TRY(make_fresh(directory_ + "/" + kPreparedDirectory));
+    TRY(make_directory(fresh.path + kTree));
+    TRY(make(fresh.path + kTree));
+    const Bytes size = TRY(seal(fresh.path + kTree));
+    TRY(write_new(fresh.path + kWhole, {fingerprint_of(fresh.path + kTree)}));
+    TRY(write_new(fresh.path + kSize, {std::to_string(size.count)}));
+    // What has this name and was not found is no preparation.
+    discard(kept);
+    if (::rename(fresh.path.c_str(), kept.c_str()) != 0) return errno_error("rename " + fresh.path);
     auto found = find_prepared(key);
     if (!found) return Error("keep what a toolchain needs in " + kept + ": it vanished");
     trim();
     return *std::move(found);
+}
+
+bool Store::drop_if_damaged(const std::string& key, Prepared used) const {
+    const std::string path = path_of(kPreparedDirectory, key);
+    // Somebody else has noticed it.
+    if (!is_named(used.use.get(), path)) return true;
+    const auto whole = sys::read_file(path + kWhole, kMaxFingerprint);
+    if (whole && *whole == fingerprint_of(path + kTree)) return false;
+    // Others who use it are no better off with it.
+    return discard(path);
 }
 
 void Store::trim() const {
@@ -371,7 +388,7 @@ void Store::trim() const {
     size_t count = entries.size();
     for (const Entry& entry : entries) {
         if (total <= most_.count && count <= kMaxStoreEntries) break;
-        remove_entry(entry.path);
+        if (!remove_entry(entry.path)) continue;
         total -= entry.size;
         --count;
     }

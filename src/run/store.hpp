@@ -75,6 +75,10 @@ class Store {
                               const std::function<Result<void>(const std::string& directory)>& make,
                               int stop_fd = -1) const;
 
+    /// For whom what was prepared has not served: whether that is because it is not what was left there once.
+    /// Then it is gone, and the next prepared() makes it again.
+    [[nodiscard]] bool drop_if_damaged(const std::string& key, Prepared used) const;
+
     /// Removes what is too much. keep_…() and prepared() do so by themselves.
     void trim() const;
     [[nodiscard]] const std::string& directory() const { return directory_; }

@@ -1,13 +1,16 @@
 #include "run/store.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -212,6 +215,62 @@ TEST_F(Stores, RemoveWhatWasUsedLeastRecently) {
     EXPECT_TRUE(store.result(key_of("c")).has_value());
 }
 
+void set_time_of_use(const std::string& path, time_t time) {
+    const std::array<timespec, 2> times{{{time, 0}, {time, 0}}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times.data(), 0), 0);
+}
+
+// A clock was years ahead, and is right again.
+TEST_F(Stores, RemoveWhatWasUsedInTheFutureBeforeWhatIsUsedNow) {
+    const Store store = this->store(Bytes{2500});
+    const std::string thousand(1000, 'x');
+    for (const char* name : {"a", "b"}) {
+        ASSERT_TRUE(store.keep_result(key_of(name), thousand).ok());
+        set_time_of_use(result_file(key_of(name)), ::time(nullptr) + 400L * 24 * 3600);
+    }
+    ASSERT_TRUE(store.keep_result(key_of("c"), thousand).ok());
+    EXPECT_TRUE(store.result(key_of("c")).has_value());
+    EXPECT_EQ(std::distance(fs::directory_iterator(at("cache/cellblock/results")), {}), 2);
+}
+
+TEST_F(Stores, RemoveOthersForWhatIsTooMuchAndCannotBeRemoved) {
+    const Store store = this->store(Bytes{2500});
+    const std::vector<File> program{{"program", std::string(2000, 'p'), true}};
+    ASSERT_TRUE(store.keep_program(key_of("shown"), program).ok());
+    const auto shown = store.program(key_of("shown"));
+    ASSERT_TRUE(shown.has_value());
+    set_time_of_use(program_file(key_of("shown")), 1);
+    ASSERT_TRUE(store.keep_result(key_of("a"), std::string(400, 'x')).ok());
+    std::this_thread::sleep_for(20ms);
+    ASSERT_TRUE(store.keep_result(key_of("b"), std::string(400, 'x')).ok());
+    std::this_thread::sleep_for(20ms);
+    ASSERT_TRUE(store.keep_result(key_of("c"), std::string(1, 'x')).ok());
+    EXPECT_FALSE(store.result(key_of("a")).has_value());
+    EXPECT_TRUE(fs::exists(shown->programs.at(0).source));
+}
+
+TEST_F(Stores, RemoveWhatNobodyFinishesAnyMore) {
+    const Store store = this->store(Bytes{1});
+    const time_t now = ::time(nullptr);
+    for (const time_t time : {now - 3000, now + 3000}) {
+        for (const bool is_held : {false, true}) {
+            const std::string fresh = program_file(".new-" + std::to_string(time) + (is_held ? "-held" : ""));
+            ASSERT_TRUE(fs::create_directories(fresh + "/tree"));
+            set_time_of_use(fresh, time);
+        }
+    }
+    std::vector<UniqueFd> held;
+    for (const time_t time : {now - 3000, now + 3000}) {
+        held.push_back(*sys::open(program_file(".new-" + std::to_string(time) + "-held"), O_RDONLY));
+        ASSERT_EQ(::flock(held.back().get(), LOCK_SH), 0);
+    }
+    const std::string young = program_file(".new-young");
+    ASSERT_TRUE(fs::create_directory(young));
+    store.trim();
+    EXPECT_EQ(std::distance(fs::directory_iterator(at("cache/cellblock/programs")), {}), 3);
+    EXPECT_TRUE(fs::exists(young));
+}
+
 Result<void> make_one(const std::string& directory) {
     std::ofstream(directory + "/a") << "1";
     return {};
@@ -265,6 +324,62 @@ TEST_F(Stores, LeaveAPreparationWhereItIsWhileItIsUsed) {
     prepared->use.reset();
     store.trim();
     EXPECT_FALSE(fs::exists(directory));
+}
+
+TEST_F(Stores, MakeAPreparationAgainThatIsDamaged) {
+    const Store store = this->store();
+    const std::string key = key_of("go");
+    int made = 0;
+    const auto prepare = [&] {
+        return store.prepared(key, [&](const std::string& directory) -> Result<void> {
+            ++made;
+            fs::create_directory(directory + "/sub");
+            std::ofstream(directory + "/sub/a") << "1234";
+            return make_one(directory);
+        });
+    };
+    const std::string tree = at("cache/cellblock/prepared/" + key + "/tree");
+    const auto damage = [&](const auto& act) {
+        made = 0;
+        auto prepared = prepare();
+        ASSERT_TRUE(prepared.ok()) << prepared.error().sentence();
+        auto other = prepare();
+        ASSERT_TRUE(other.ok());
+        EXPECT_FALSE(store.drop_if_damaged(key, *prepare())) << "it is whole";
+        EXPECT_EQ(made, 1);
+        act();
+        EXPECT_TRUE(store.drop_if_damaged(key, *std::move(prepared)));
+        ASSERT_TRUE(prepare().ok());
+        EXPECT_EQ(made, 2);
+        EXPECT_TRUE(store.drop_if_damaged(key, *std::move(other))) << "the other one was";
+        EXPECT_FALSE(store.drop_if_damaged(key, *prepare()));
+        EXPECT_EQ(made, 2);
+        fs::remove_all(at("cache/cellblock/prepared/" + key));
+    };
+    damage([&] { fs::remove(tree + "/sub/a"); });
+    damage([&] { fs::resize_file(tree + "/sub/a", 0); });
+    damage([&] { std::ofstream(tree + "/b") << "more"; });
+    damage([&] { fs::remove_all(tree + "/sub"); });
+    damage([&] { fs::remove(at("cache/cellblock/prepared/" + key + "/whole")); });
+}
+
+TEST_F(Stores, PrepareWhereSomethingElseIsInTheWay) {
+    const Store store = this->store();
+    const std::string path = at("cache/cellblock/prepared/" + key_of("go"));
+    const auto expect_prepared = [&] {
+        const auto prepared = store.prepared(key_of("go"), make_one);
+        ASSERT_TRUE(prepared.ok()) << prepared.error().sentence();
+        EXPECT_TRUE(fs::exists(prepared->directory + "/a"));
+    };
+    std::ofstream(path) << "no directory";
+    expect_prepared();
+    fs::remove_all(path + "/tree");  // as who removes old files does, and then empty directories
+    expect_prepared();
+    fs::remove_all(path);
+    fs::create_symlink("/etc", path);
+    expect_prepared();
+    EXPECT_FALSE(fs::is_symlink(path));
+    EXPECT_EQ(std::distance(fs::directory_iterator(at("cache/cellblock/prepared")), {}), 1);
 }
 
 TEST_F(Stores, LetOthersWaitForAPreparation) {

@@ -1,6 +1,8 @@
 """Attacks of sources on whoever builds or starts them: what compilers and runtimes are told to read, to run and to obey by the
 files of a project."""
 
+from pathlib import Path
+
 import pytest
 
 
@@ -43,6 +45,22 @@ def test_go_builds_of_the_programs_files_alone(runner, project, public_directory
     assert run.status == 2 and "leads out" in run.stderr, run
     run = runner("--lang", "go", "--json", "--code", 'package main\n\n// #cgo CFLAGS: -include /etc/passwd\nimport "C"\n\nfunc main() {}\n', timeout=100)
     assert run.result["verdict"] == "compile_error" and "root:" not in run.stdout, run
+
+
+# Whoever removes old files of caches leaves a preparation without some of them: that is not the program's mistake.
+@pytest.mark.timeout(600)
+def test_a_damaged_preparation_is_made_again(runner):
+    code = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("ran") }\n'
+    build = ["--lang", "go", "--json", "--no-compile-cache", "--code"]
+    assert runner(*build, code, timeout=400).result["verdict"] == "ok"
+    prepared = Path(runner.environment["XDG_CACHE_HOME"]) / "cellblock" / "prepared"
+    for archive in prepared.rglob("*-d"):
+        archive.unlink()
+    assert runner(*build, code, timeout=400).result["stdout"] == "ran\n"
+    # It is whole again, and stays where it is when it is the program's mistake.
+    before = {path.name: path.stat().st_ino for path in prepared.iterdir()}
+    assert runner(*build, "package main\n\nfunc main() { no }\n", timeout=400).result["verdict"] == "compile_error"
+    assert {path.name: path.stat().st_ino for path in prepared.iterdir()} == before
 
 
 # Attack: annotation processors that the project names; files of options (`@list.java`), and options that are names of files.
