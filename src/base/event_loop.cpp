@@ -22,22 +22,30 @@ EventLoop::EventLoop(UniqueFd epoll, UniqueFd wakeup) : epoll_(std::move(epoll))
 }
 
 void EventLoop::watch(int fd, uint32_t events, Callback callback) {
+    CHECK(try_watch(fd, events, std::move(callback)));
+}
+
+bool EventLoop::try_watch(int fd, uint32_t events, Callback callback) {
     const uint32_t generation = ++generation_;
-    control(EPOLL_CTL_ADD, fd, generation, events);
+    if (!control(EPOLL_CTL_ADD, fd, generation, events)) {
+        CHECK(errno == ENOSPC || errno == ENOMEM);
+        return false;
+    }
     entries_[fd] = {std::make_shared<Callback>(std::move(callback)), generation};
+    return true;
 }
 
 void EventLoop::change(int fd, uint32_t events) {
     const auto entry = entries_.find(fd);
     CHECK(entry != entries_.end());
-    control(EPOLL_CTL_MOD, fd, entry->second.generation, events);
+    CHECK(control(EPOLL_CTL_MOD, fd, entry->second.generation, events));
 }
 
-void EventLoop::control(int operation, int fd, uint32_t generation, uint32_t events) {
+bool EventLoop::control(int operation, int fd, uint32_t generation, uint32_t events) {
     epoll_event event{};
     event.events = events;
     event.data.u64 = uint64_t{generation} << 32 | static_cast<uint32_t>(fd);
-    CHECK(::epoll_ctl(epoll_.get(), operation, fd, &event) == 0);
+    return ::epoll_ctl(epoll_.get(), operation, fd, &event) == 0;
 }
 
 void EventLoop::unwatch(int fd) {

@@ -28,6 +28,9 @@ class EventLoop {
     /// EPOLLHUP and EPOLLERR always). The descriptor stays the caller's and must be unwatched before it is
     /// closed.
     void watch(int fd, uint32_t events, Callback callback);
+    /// The same for what comes from a jail. False, and nothing is watched, where Linux allows no more: what a
+    /// user watches is counted, and a jail can be the same user.
+    [[nodiscard]] bool try_watch(int fd, uint32_t events, Callback callback);
     /// Changes what is waited for. 0 keeps the registration and waits for nothing but errors and hang-ups.
     void change(int fd, uint32_t events);
     /// Safe inside callbacks, also for the descriptor being served.
@@ -54,7 +57,7 @@ class EventLoop {
         // served.
         uint32_t generation = 0;
     };
-    void control(int operation, int fd, uint32_t generation, uint32_t events);
+    [[nodiscard]] bool control(int operation, int fd, uint32_t generation, uint32_t events);
     UniqueFd epoll_;
     UniqueFd wakeup_;
     std::unordered_map<int, Entry> entries_;

@@ -6,16 +6,25 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <future>
 #include <map>
 
+#include "network/connection.hpp"
 #include "network/dns.hpp"
 
 namespace cellblock::network {
@@ -468,6 +477,44 @@ TEST_F(BrokerTest, DescriptorsAreLeftForOthers) {
     EXPECT_TRUE(others.back().valid());
     others.clear();
     EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+/// As if another process of this user watched as much as may be: for all threads, and for ever.
+bool can_watch_no_more() {
+    std::array<sock_filter, 6> code{{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_ctl, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, EPOLL_CTL_ADD, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    }};
+    const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
+}
+
+// The attack: a jail of this user watches so many descriptors that nobody else of the user can.
+TEST_F(BrokerTest, WhatCannotBeWatchedIsRefusedAndTheOthersGoOn) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const UniqueFd server = open_socket(SOCK_STREAM);
+        const uint16_t entry = allow("a.example", port_of(server));
+        start();
+        const UniqueFd earlier = connect_to(entry);
+        const UniqueFd peer = accept_from(server);
+        wait_for(Act::connected);
+        EXPECT_TRUE(can_watch_no_more());
+        EXPECT_EQ(receive_all(connect_to(entry)), "ECONNRESET");
+        EXPECT_EQ(wait_for(Act::refused).reason, kNotWatched);
+        receive_all(connect_to(dns_port));
+        send_all(earlier, "x");
+        EXPECT_EQ(receive(peer, 1), "x");
+        ::_exit(HasFailure() ? 1 : 0);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
 }
 
 TEST_F(BrokerTest, NothingIsConnectedThatCouldNotBeRecorded) {

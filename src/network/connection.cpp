@@ -47,9 +47,10 @@ Connection::~Connection() {
 
 void Connection::start() {
     // Nothing is read yet, but who has given up need not be served.
-    context_.loop.watch(inside_.get(), 0, [weak = weak_from_this()](uint32_t) {
+    const bool is_watched = context_.loop.try_watch(inside_.get(), 0, [weak = weak_from_this()](uint32_t) {
         if (const auto self = weak.lock()) self->refuse("the client has given up");
     });
+    if (!is_watched) return refuse(kNotWatched);
     context_.lookups.ask(endpoint_.host, [weak = weak_from_this()](const Result<Addresses>& addresses) {
         const auto self = weak.lock();
         if (self && self->state_ == State::looking_up) self->choose(addresses);
@@ -94,9 +95,11 @@ void Connection::connect_next() {
             continue;
         }
         address_until_ = Clock::now() + context_.limits.connect_timeout;
-        context_.loop.watch(outside_.get(), EPOLLOUT, [weak = weak_from_this()](uint32_t) {
-            if (const auto self = weak.lock()) self->on_connected();
-        });
+        const bool is_watched =
+            context_.loop.try_watch(outside_.get(), EPOLLOUT, [weak = weak_from_this()](uint32_t) {
+                if (const auto self = weak.lock()) self->on_connected();
+            });
+        if (!is_watched) refuse(kNotWatched);
         return;
     }
     refuse("not connected: " + failure_);
@@ -121,9 +124,11 @@ void Connection::begin_relay() {
         const int on = 1;
         ::setsockopt(fd->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         context_.loop.unwatch(fd->get());
-        context_.loop.watch(fd->get(), EPOLLIN, [weak = weak_from_this(), fd](uint32_t events) {
-            if (const auto self = weak.lock()) self->on_ready(*fd, events);
-        });
+        const bool is_watched =
+            context_.loop.try_watch(fd->get(), EPOLLIN, [weak = weak_from_this(), fd](uint32_t events) {
+                if (const auto self = weak.lock()) self->on_ready(*fd, events);
+            });
+        if (!is_watched) return end(kNotWatched);
     }
 }
 

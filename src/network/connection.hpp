@@ -29,6 +29,8 @@ struct ConnectionContext {
 };
 
 inline constexpr const char* kTooManyDescriptors = "too many descriptors are open";
+/// fs.epoll.max_user_watches, which a jail of the same user can use up.
+inline constexpr const char* kNotWatched = "this user can watch no more descriptors";
 
 /// So that a connection that was cut or refused does not look like one that was complete.
 void reset_at_close(int socket);

@@ -79,11 +79,12 @@ void NameServer::on_connection() {
     }
     if (clients_.size() >= limits_.dns_connections || !leaves_descriptors(fd.get())) return;
     const int number = fd.get();
-    loop_.watch(number, EPOLLIN, [this, number](uint32_t events) {
+    const bool is_watched = loop_.try_watch(number, EPOLLIN, [this, number](uint32_t events) {
         // Nobody is left to answer, and that would be said again and again.
         if ((events & (EPOLLHUP | EPOLLERR)) != 0) return drop(number);
         on_client(number);
     });
+    if (!is_watched) return;
     clients_[number] = {std::move(fd), {}, {}, Clock::now()};
     if (!sweep_->armed()) sweep_->arm(kSweepInterval);
 }
