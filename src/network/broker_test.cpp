@@ -327,7 +327,7 @@ TEST_F(BrokerTest, AHostThatDoesNotAnswerIsGivenUp) {
     for (int i = 0; i < 2; ++i) {
         queued.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         const SocketAddress to = with_port(parse_ip_address("127.0.0.1").value(), port_of(server));
-        ::connect(queued.back().get(), to.get(), to.size);
+        [[maybe_unused]] const int ignored = ::connect(queued.back().get(), to.get(), to.size);
     }
     const uint16_t entry = allow("a.example", port_of(server));
     options.limits.connect_timeout = 100ms;
@@ -469,7 +469,8 @@ TEST_F(BrokerTest, DescriptorsAreLeftForOthers) {
     address.sin_port = htons(entry);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     for (const UniqueFd& client : clients)
-        ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+        [[maybe_unused]] const int ignored =
+            ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     EXPECT_EQ(wait_for(Act::refused).reason, "too many descriptors are open");
     EXPECT_GT(count(Act::connected), 0U);
     std::vector<UniqueFd> others;
