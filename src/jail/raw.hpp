@@ -1,8 +1,8 @@
 // System calls for code that runs between clone and exec, where the memory is a copy of a process that had
 // other threads: no malloc, no locks, no errno. Every function returns a value ≥ 0, or -errno.
 //
-// They go through syscall(2) also where glibc has a wrapper, because sanitizers replace wrappers by functions
-// that lock.
+// They go to the kernel directly also where glibc has a wrapper, because sanitizers replace wrappers by
+// functions that lock, and because a process that shares its memory with another shares errno, too.
 #pragma once
 
 #include <fcntl.h>
@@ -18,13 +18,53 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace cellblock::jail::raw {
 
+/// As syscall(2) says of each architecture. What the kernel answers is -errno already.
+inline long call_words(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+#if defined(__x86_64__)
+    long result;
+    register long fourth __asm__("r10") = d;
+    register long fifth __asm__("r8") = e;
+    register long sixth __asm__("r9") = f;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth), "r"(fifth), "r"(sixth)
+                     : "rcx", "r11", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long which __asm__("x8") = number;
+    register long first __asm__("x0") = a;
+    register long second __asm__("x1") = b;
+    register long third __asm__("x2") = c;
+    register long fourth __asm__("x3") = d;
+    register long fifth __asm__("x4") = e;
+    register long sixth __asm__("x5") = f;
+    __asm__ volatile("svc #0"
+                     : "+r"(first)
+                     : "r"(which), "r"(second), "r"(third), "r"(fourth), "r"(fifth), "r"(sixth)
+                     : "memory");
+    return first;
+#else
+#error "system calls are made for x86-64 and aarch64"
+#endif
+}
+
+template <class T>
+inline long to_word(T value) {
+    if constexpr (std::is_null_pointer_v<T>)
+        return 0;
+    else if constexpr (std::is_pointer_v<T>)
+        return reinterpret_cast<long>(value);
+    else
+        return static_cast<long>(value);
+}
+
 template <class... Args>
 inline long call(long number, Args... args) {
-    const long result = ::syscall(number, args...);
-    return result < 0 ? -errno : result;
+    return call_words(number, to_word(args)...);
 }
 
 inline int open(const char* path, int flags, mode_t mode = 0) {
@@ -85,6 +125,54 @@ inline int move_descriptor(int from, int to, int flags) {
 }
 inline pid_t clone3(clone_args& args) {
     return static_cast<pid_t>(call(SYS_clone3, &args, sizeof args));
+}
+
+/// clone(2) of a process that begins in `function`, which does not return, on a stack of its own that ends at
+/// `stack_end` (aligned to 16 bytes): for CLONE_VM. `pidfd` is for CLONE_PIDFD. The child's pid, or -errno.
+inline pid_t clone_into(void (*function)(void*), void* argument, char* stack_end, unsigned long flags,
+                        int* pidfd) {
+#if defined(__x86_64__)
+    long result;
+    register long fourth __asm__("r10") = 0;
+    register long fifth __asm__("r8") = 0;
+    __asm__ volatile(
+        "syscall\n\t"
+        "test %%rax, %%rax\n\t"
+        "jnz 1f\n\t"
+        "xor %%ebp, %%ebp\n\t"
+        "mov %[argument], %%rdi\n\t"
+        "call *%[function]\n\t"
+        "ud2\n"
+        "1:"
+        : "=a"(result)
+        : "a"(SYS_clone), "D"(flags), "S"(stack_end), "d"(pidfd), "r"(fourth),
+          "r"(fifth), [function] "r"(function), [argument] "r"(argument)
+        : "rcx", "r11", "cc", "memory");
+    return static_cast<pid_t>(result);
+#elif defined(__aarch64__)
+    // Before the registers are filled, which calls would use.
+    const long stack_word = to_word(stack_end);
+    const long pidfd_word = to_word(pidfd);
+    register long which __asm__("x8") = SYS_clone;
+    register long first __asm__("x0") = static_cast<long>(flags);
+    register long second __asm__("x1") = stack_word;
+    register long third __asm__("x2") = pidfd_word;
+    register long fourth __asm__("x3") = 0;
+    register long fifth __asm__("x4") = 0;
+    __asm__ volatile(
+        "svc #0\n\t"
+        "cbnz x0, 1f\n\t"
+        "mov x29, #0\n\t"
+        "mov x0, %[argument]\n\t"
+        "blr %[function]\n\t"
+        "brk #1\n"
+        "1:"
+        : "+r"(first)
+        : "r"(which), "r"(second), "r"(third), "r"(fourth),
+          "r"(fifth), [function] "r"(function), [argument] "r"(argument)
+        : "cc", "memory");
+    return static_cast<pid_t>(first);
+#endif
 }
 
 // Mounts as descriptors, fsopen(2) and its family.
