@@ -36,6 +36,8 @@ endif()
 
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection)
+  # Each for itself, for the linker to leave out or put in order.
+  add_compile_options(-ffunction-sections)
   add_compile_definitions(_GLIBCXX_ASSERTIONS)
   if(NOT CELLBLOCK_SANITIZE)
     # The sanitizers check more, and do not see through the fortified functions.

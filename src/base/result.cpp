@@ -13,10 +13,18 @@ std::string errno_name(int error_number) {
     return "errno " + std::to_string(error_number);
 }
 
+Error::Error(std::string what) : what_(std::move(what)) {}
+
 Error::Error(std::string what, int error_number) : what_(std::move(what)), errno_(error_number) {
     const char* text = strerrordesc_np(error_number);
     what_ += std::string(": ") + (text ? text : "unknown error") + " (" + errno_name(error_number) + ")";
 }
+
+Error::Error(const Error&) = default;
+Error::Error(Error&&) noexcept = default;
+Error& Error::operator=(const Error&) = default;
+Error& Error::operator=(Error&&) noexcept = default;
+Error::~Error() = default;
 
 Error&& Error::context(const std::string& act) && {
     what_ = act + ": " + what_;

@@ -2,6 +2,7 @@
 // that reads as a sentence: what we were doing, what the system answered, what the user can do.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -11,12 +12,20 @@
 namespace cellblock {
 
 /// Why something that depends on the outside did not work. Movable, comparable by eye only.
+///
+/// What makes, moves and ends one is cold: compilers put the ways that lead there out of the way of the
+/// others.
 class Error {
   public:
     /// `what` names the act ("open /etc/passwd"), without full stop.
-    explicit Error(std::string what) : what_(std::move(what)) {}
+    [[gnu::cold]] explicit Error(std::string what);
     /// The same with the kernel's answer; `error_number` is an errno value.
-    Error(std::string what, int error_number);
+    [[gnu::cold]] Error(std::string what, int error_number);
+    [[gnu::cold]] Error(const Error&);
+    [[gnu::cold]] Error(Error&&) noexcept;
+    [[gnu::cold]] Error& operator=(const Error&);
+    [[gnu::cold]] Error& operator=(Error&&) noexcept;
+    [[gnu::cold]] ~Error();
 
     /// The errno value that caused this, or 0 when none did.
     [[nodiscard]] int error_number() const { return errno_; }
@@ -26,9 +35,9 @@ class Error {
     [[nodiscard]] const std::string& remedy() const { return remedy_; }
 
     /// Puts the caller's act in front.
-    Error&& context(const std::string& act) &&;
+    [[gnu::cold]] Error&& context(const std::string& act) &&;
     /// Sets the remedy when none is known yet: the place nearest to the cause knows best.
-    Error&& with_remedy(std::string remedy) &&;
+    [[gnu::cold]] Error&& with_remedy(std::string remedy) &&;
 
     /// One or two sentences for a person: what(), and the remedy when there is one. Whatever strangers have
     /// put into their names and values, it is printable (printable_sentence).
@@ -41,7 +50,7 @@ class Error {
 };
 
 /// An Error from the current errno.
-Error errno_error(std::string what);
+[[gnu::cold]] Error errno_error(std::string what);
 
 /// "EPERM" for 1, "errno 4711" for numbers without a name.
 std::string errno_name(int error_number);
@@ -95,36 +104,36 @@ template <>
 class [[nodiscard]] Result<void> {
   public:
     Result() = default;
-    Result(Error error) : failed_(true), error_(std::move(error)) {}  // NOLINT: implicit by design
+    Result(Error error) : error_(std::move(error)) {}  // NOLINT: implicit by design
 
-    [[nodiscard]] bool ok() const { return !failed_; }
+    [[nodiscard]] bool ok() const { return !error_.has_value(); }
     explicit operator bool() const { return ok(); }
     void value() const { CHECK(ok()); }
     Error& error() & {
         CHECK(!ok());
-        return error_;
+        return *error_;
     }
     const Error& error() const& {
         CHECK(!ok());
-        return error_;
+        return *error_;
     }
     Error&& error() && {
         CHECK(!ok());
-        return std::move(error_);
+        return *std::move(error_);
     }
 
   private:
-    bool failed_ = false;
-    Error error_{std::string()};
+    std::optional<Error> error_;
 };
 
 }  // namespace cellblock
 
 // TRY(expression): the value of a Result, or return its error from the enclosing function. A GNU statement
 // expression, which both supported compilers have.
-#define TRY(...)                                                      \
-    ({                                                                \
-        auto try_result_ = (__VA_ARGS__);                             \
-        if (!try_result_.ok()) return std::move(try_result_).error(); \
-        std::move(try_result_).value();                               \
+#define TRY(...)                                   \
+    ({                                             \
+        auto try_result_ = (__VA_ARGS__);          \
+        if (!try_result_.ok()) [[unlikely]]        \
+            return std::move(try_result_).error(); \
+        std::move(try_result_).value();            \
     })
