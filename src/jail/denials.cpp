@@ -79,6 +79,7 @@ Result<void> check_struct_sizes() {
 
 Result<std::unique_ptr<DenialWatch>> DenialWatch::make() {
     TRY(check_struct_sizes());
+    policy::calls();  // Made at the first use, which a caller would wait for.
     UniqueFd begin = TRY(sys::event_fd());
     UniqueFd stop = TRY(sys::event_fd());
     std::unique_ptr<DenialWatch> watch(new DenialWatch(std::move(begin), std::move(stop)));

@@ -332,7 +332,7 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     const unsigned number = next_jail_number();
     const Identity identity = choose_identity(number);
     const RestrictPlan restrict = TRY(prepare(plan, fault));
-    const std::unique_ptr<Maker> maker = TRY(make_maker(plan, restrict, identity));
+    std::unique_ptr<Maker> maker = TRY(make_maker(plan, restrict, identity));
 
     // Declared in this order so that on every way out the processes end first and then the cgroup goes.
     std::unique_ptr<Cgroup> cgroup;
@@ -369,6 +369,7 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
         pending = TRY(sys::event_fd());
         readiness = TRY(watch({init->control_fd(), pending.get()}));
         view = TRY(maker->receive_view(*init));
+        maker.reset();  // while the child goes on: there is much of it
         if (denials) {
             auto listener = TRY(init->receive_descriptors(1));
             denials->listen(std::move(listener.front()),

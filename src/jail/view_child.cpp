@@ -278,19 +278,34 @@ int cover_with(const char*& cover, const char* first, uint64_t attributes, const
     return raw::set_mount_attributes(AT_FDCWD, path, 0, attributes);
 }
 
-int mask(const policy::MaskRow& row, Covers& covers) {
-    struct stat info {};
-    // A mount that fails in the end (ENOTDIR) would cost as much as umount.
-    if (const int e = stat_path(AT_FDCWD, row.path, info); e < 0) return e == -ENOENT ? 0 : e;
+int mask_as(policy::Mask mask, const char* path, Covers& covers) {
     // /dev/null must stay a device that can be opened.
     constexpr uint64_t kFile = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
     constexpr uint64_t kDirectory = kFile | MOUNT_ATTR_NODEV;
-    if (row.mask == policy::Mask::read_only) {
-        const char* own = nullptr;
-        return cover_with(own, row.path, kDirectory, row.path);
+    switch (mask) {
+        case policy::Mask::read_only: {
+            const char* own = nullptr;
+            return cover_with(own, path, kDirectory, path);
+        }
+        case policy::Mask::hidden_file:
+            return cover_with(covers.file, "/dev/null", kFile, path);
+        case policy::Mask::hidden_directory:
+            return cover_with(covers.directory, "/run", kDirectory, path);
     }
-    if (S_ISDIR(info.st_mode)) return cover_with(covers.directory, "/run", kDirectory, row.path);
-    return cover_with(covers.file, "/dev/null", kFile, row.path);
+    return -EINVAL;
+}
+
+int mask(const policy::MaskRow& row, Covers& covers) {
+    int e = mask_as(row.mask, row.path, covers);
+    // Not looked at beforehand, since most kernels have what the table says, and a look costs as much as a
+    // mount.
+    if (e == -ENOTDIR)
+        e = mask_as(row.mask == policy::Mask::hidden_file ? policy::Mask::hidden_directory
+                                                          : policy::Mask::hidden_file,
+                    row.path, covers);
+    struct stat info {};
+    // Passed over is what is not there, and not what something else was missing for.
+    return e == -ENOENT && stat_path(AT_FDCWD, row.path, info) == -ENOENT ? 0 : e;
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ void check_row(const policy::ViewRow& row) {
 void check_mask(const policy::MaskRow& row) {
     const std::string path = row.path;
     if (!exists(path)) return;
-    if (row.mask == policy::Mask::hidden) {
+    if (row.mask != policy::Mask::read_only) {
         char byte;
         const int fd = ::open(row.path, O_RDONLY);
         if (fs::is_directory(path))

@@ -32,11 +32,13 @@ struct ViewRow {
 std::span<const ViewRow> base_view();
 
 enum class Mask {
-    read_only,  ///< readable, not writable
-    hidden,     ///< an empty file or directory
+    read_only,         ///< readable, not writable
+    hidden_file,       ///< an empty file
+    hidden_directory,  ///< an empty directory
 };
 
-/// Parts of the jail's /proc that belong to the host. Absent paths are passed over.
+/// Parts of the jail's /proc that belong to the host. Absent paths are passed over; what is a directory where
+/// a file is expected is hidden all the same.
 struct MaskRow {
     Mask mask;
     const char* path;

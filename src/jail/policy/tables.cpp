@@ -167,7 +167,7 @@ Table masks() {
                 {"path", "what", "why"},
                 {}};
     for (const MaskRow& row : process_masks())
-        table.rows.push_back({row.path, row.mask == Mask::hidden ? "hidden" : "read-only", row.reason});
+        table.rows.push_back({row.path, row.mask == Mask::read_only ? "read-only" : "hidden", row.reason});
     return table;
 }
 
