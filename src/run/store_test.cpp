@@ -152,6 +152,26 @@ TEST_F(Stores, DropProgramsThatAreDamaged) {
     damage([&] { fs::remove(program_file(key) + "/files"); });
 }
 
+TEST_F(Stores, NoticeThatAProgramWasChangedAfterItHadBeenTrusted) {
+    const Store store = this->store();
+    const std::string key = key_of("x");
+    const std::string program = program_file(key) + "/tree/0";
+    ASSERT_TRUE(store.keep_program(key, std::vector<File>{{"program", "abc", true}}).ok());
+    // Until its change time says enough, it is read.
+    const auto pass_time = [] { std::this_thread::sleep_for(std::chrono::milliseconds(2100)); };
+    pass_time();
+    EXPECT_TRUE(store.program(key).has_value());
+    // Another file with the same content, as in a copy of the cache.
+    fs::rename(program, program + "x");
+    fs::copy_file(program + "x", program);
+    pass_time();
+    EXPECT_TRUE(store.program(key).has_value());
+    fs::permissions(program, fs::perms::owner_write, fs::perm_options::add);
+    std::fstream(program) << "abd";
+    pass_time();
+    EXPECT_FALSE(store.program(key).has_value());
+}
+
 TEST_F(Stores, AreTheUsersAlone) {
     (void)store();
     struct stat status {};
