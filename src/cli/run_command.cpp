@@ -8,7 +8,6 @@
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <system_error>
 
 #include "base/printable.hpp"
 #include "base/sys.hpp"
@@ -259,16 +258,10 @@ int run_once(const RunOptions& options, const Context& context) {
     std::optional<run::Tee> both;
     run::Sink* sink = &output;
     if (!options.json || options.stream) {
-        try {
-            live.emplace(STDOUT_FILENO, options.json ? STDOUT_FILENO : STDERR_FILENO,
-                         shown(options, STDOUT_FILENO), shown(options, STDERR_FILENO),
-                         // Where nobody has begun a line for it, somebody else's may stand there.
-                         run::TerminalLine{.is_own = has_terminal(options)});
-        } catch (const std::system_error& error) {
-            const Error failure("start a thread that writes the output", error.code().value());
-            records->failed(failure);
-            return fail(options, context, to, failure, kSandboxFailed, circumstances);
-        }
+        live.emplace(STDOUT_FILENO, options.json ? STDOUT_FILENO : STDERR_FILENO,
+                     shown(options, STDOUT_FILENO), shown(options, STDERR_FILENO),
+                     // Where nobody has begun a line for it, somebody else's may stand there.
+                     run::TerminalLine{.is_own = has_terminal(options)});
         both.emplace(output, *live);
         sink = &*both;
     }
@@ -288,6 +281,7 @@ int run_once(const RunOptions& options, const Context& context) {
     show_compiler(options, *outcome);
     show_refused_names(options, circumstances.network_events);
     surroundings.tell(*outcome);
+    if (!options.json && to < 0) return outcome->exit_status();  // nobody asks for more
     if (auto told = deliver(options, to, run::result_json(*outcome, output, circumstances)); !told) {
         context.err << "cellblock run: " << told.error().sentence() << "\n";
         return kSandboxFailed;

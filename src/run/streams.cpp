@@ -3,10 +3,12 @@
 
 #include <nettle/base64.h>
 #include <poll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 
 #include "base/json_text.hpp"
 #include "base/printable.hpp"
@@ -28,6 +30,13 @@ void write_all_waiting(int fd, std::string_view text, bool& is_gone) {
     }
 }
 
+/// How much of it can be written without waiting: at most all, and nothing where the kernel cannot tell.
+size_t write_at_once(int fd, const std::string& text) {
+    const iovec data{const_cast<char*>(text.data()), text.size()};
+    const ssize_t n = ::pwritev2(fd, &data, 1, -1, RWF_NOWAIT);
+    return n < 0 ? 0 : static_cast<size_t>(n);
+}
+
 std::string event_line(Stream stream, std::string_view bytes) {
     const std::string name = stream == Stream::out ? "stdout" : "stderr";
     std::string line = R"({"event":"output","stream":")" + name + "\",";
@@ -41,10 +50,7 @@ std::string event_line(Stream stream, std::string_view bytes) {
 }  // namespace
 
 LiveOutput::LiveOutput(int out_fd, int err_fd, Show show_out, Show show_err, TerminalLine line)
-    : line_(line),
-      out_{out_fd, show_out, TerminalText(line_)},
-      err_{err_fd, show_err, TerminalText(line_)},
-      thread_([this] { run(); }) {}
+    : line_(line), out_{out_fd, show_out, TerminalText(line_)}, err_{err_fd, show_err, TerminalText(line_)} {}
 
 LiveOutput::~LiveOutput() {
     {
@@ -52,19 +58,40 @@ LiveOutput::~LiveOutput() {
         closes_ = true;
     }
     changed_.notify_all();
-    thread_.join();
-    for (const Stream stream : {Stream::out, Stream::err}) put(target(stream), stream, "", true);
+    if (thread_.joinable()) thread_.join();
+    write_pieces(true);
+    for (const Stream stream : {Stream::out, Stream::err}) {
+        Target& last = target(stream);
+        write_all_waiting(last.fd, shown(last, stream, "", true), last.is_gone);
+    }
     // What is written there next is ours: it begins a line, and nothing of the program's stands around it.
     if (err_.show == Show::harmless && !line_.is_empty) write_all_waiting(err_.fd, "\n", err_.is_gone);
 }
 
 void LiveOutput::write(Stream stream, std::string_view bytes) {
+    put(target(stream), shown(target(stream), stream, bytes, false));
+}
+
+void LiveOutput::put(Target& target, std::string text) {
+    // Most programs write little, and a thread costs more than to write that.
+    if (!thread_.joinable() && pieces_.empty()) text.erase(0, write_at_once(target.fd, text));
+    if (text.empty()) return;
     {
         const std::lock_guard lock(mutex_);
-        size_ += bytes.size();
-        pieces_.push_back({stream, std::string(bytes)});
+        size_ += text.size();
+        pieces_.push_back({&target, std::move(text)});
     }
+    if (!thread_.joinable()) begin_thread();
     changed_.notify_all();
+}
+
+void LiveOutput::begin_thread() {
+    try {
+        thread_ = std::thread([this] { write_pieces(true); });
+    } catch (const std::system_error&) {
+        // There are too many threads. The next piece tries again; until then what is kept is bounded, and it
+        // is written in the end.
+    }
 }
 
 bool LiveOutput::takes_more() const {
@@ -73,45 +100,43 @@ bool LiveOutput::takes_more() const {
 }
 
 void LiveOutput::flush() {
+    if (!thread_.joinable()) return write_pieces(false);
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return pieces_.empty() && !is_busy_; });
 }
 
-void LiveOutput::run() {
+void LiveOutput::write_pieces(bool until_closed) {
     std::unique_lock lock(mutex_);
     while (true) {
-        changed_.wait(lock, [this] { return closes_ || !pieces_.empty(); });
+        if (until_closed) changed_.wait(lock, [this] { return closes_ || !pieces_.empty(); });
         if (pieces_.empty()) return;
-        Piece piece = std::move(pieces_.front());
+        const Piece piece = std::move(pieces_.front());
         pieces_.pop_front();
         is_busy_ = true;
         lock.unlock();
-        const size_t size = piece.text.size();
-        put(target(piece.stream), piece.stream, std::move(piece.text), false);
+        write_all_waiting(piece.target->fd, piece.text, piece.target->is_gone);
         lock.lock();
         is_busy_ = false;
-        size_ -= size;
+        size_ -= piece.text.size();
         changed_.notify_all();
     }
 }
 
-void LiveOutput::put(Target& target, Stream stream, std::string text, bool is_last) {
+std::string LiveOutput::shown(Target& target, Stream stream, std::string_view bytes, bool is_last) {
     switch (target.show) {
         case Show::raw:
             break;
         case Show::harmless:
-            text = is_last ? target.text.finish() : target.text.add(text);
-            break;
+            return is_last ? target.text.finish() : target.text.add(bytes);
         case Show::events: {
-            text.insert(0, target.unfinished);
+            std::string text = target.unfinished.append(bytes);
             const size_t whole = is_last ? text.size() : whole_characters(text);
             target.unfinished = text.substr(whole);
             text.resize(whole);
-            if (!text.empty()) text = event_line(stream, text);
-            break;
+            return text.empty() ? text : event_line(stream, text);
         }
     }
-    write_all_waiting(target.fd, text, target.is_gone);
+    return std::string(bytes);
 }
 
 bool is_utf8(std::string_view bytes) {

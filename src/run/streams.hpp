@@ -32,9 +32,10 @@ enum class Show {
     events,    ///< one JSON object a line: {"event":"output","stream":"stdout","text":"…"}
 };
 
-/// Writes to two descriptors from a thread of its own, so that who reads slowly slows the program down and
-/// not its clock. Descriptors stay the caller's; a reader that is gone is no error. `line` is where the
-/// cursor stands on the terminal, if one of them is that.
+/// Writes to two descriptors and never waits for who reads them, so that a slow reader slows the program down
+/// and not its clock: what cannot be written at once, a thread writes. Descriptors stay the caller's; a
+/// reader that is gone is no error. `line` is where the cursor stands on the terminal, if one of them is
+/// that.
 class LiveOutput final : public Sink {
   public:
     /// What is remembered of what could not be shown yet.
@@ -52,10 +53,6 @@ class LiveOutput final : public Sink {
     void flush();
 
   private:
-    struct Piece {
-        Stream stream;
-        std::string text;
-    };
     struct Target {
         int fd;
         Show show;
@@ -63,8 +60,14 @@ class LiveOutput final : public Sink {
         bool is_gone = false;
         std::string unfinished{};  ///< the beginning of a character
     };
-    void run();
-    static void put(Target& target, Stream stream, std::string text, bool is_last);
+    struct Piece {
+        Target* target;
+        std::string text;
+    };
+    static std::string shown(Target& target, Stream stream, std::string_view bytes, bool is_last);
+    void begin_thread();
+    void write_pieces(bool until_closed);
+    void put(Target& target, std::string text);
     Target& target(Stream stream) { return stream == Stream::out ? out_ : err_; }
 
     TerminalLine line_;
@@ -75,7 +78,7 @@ class LiveOutput final : public Sink {
     size_t size_ = 0;
     bool is_busy_ = false;
     bool closes_ = false;
-    std::thread thread_;  // last, because it uses the others
+    std::thread thread_;  // last, because it uses the others; from the first wait on
 };
 
 /// Both at once.
