@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
-#include <map>
 
 #include "base/installation.hpp"
 #include "base/printable.hpp"
@@ -55,12 +54,13 @@ int run(std::span<const Command> table, const std::vector<std::string>& argument
     // No more than one: further words belong to the command, also when they look like another.
     app.require_subcommand(0, 1);
 
-    std::map<CLI::App*, Action> actions;
+    // Where one is named, the others would take longer than most of what it does.
+    const bool is_named = !arguments.empty() && is_command(table, arguments.front());
+    Action action;
     for (const Command& command : table) {
+        if (is_named && arguments.front() != command.name) continue;
         CLI::App* subcommand = app.add_subcommand(std::string(command.name), std::string(command.summary));
-        // The options of the others would take longer than most of what commands do.
-        if (!arguments.empty() && arguments.front() == command.name)
-            actions[subcommand] = command.declare(*subcommand, context);
+        if (is_named) action = command.declare(*subcommand, context);
     }
     app.footer(kExamples);  // after the commands, which would take it over
 
@@ -69,12 +69,12 @@ int run(std::span<const Command> table, const std::vector<std::string>& argument
         return kUsage;
     }
     const std::string& first = arguments.front();
-    if (!first.starts_with("-") && !is_command(table, first)) {
+    if (!first.starts_with("-") && !is_named) {
         context.err << "cellblock: there is no command " << in_quotes(first)
                     << ". \"cellblock --help\" lists them.\n";
         return kUsage;
     }
-    const std::string name = is_command(table, first) ? "cellblock " + first : "cellblock";
+    const std::string name = is_named ? "cellblock " + first : "cellblock";
     try {
         // CLI11 takes arguments from the back.
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -88,12 +88,11 @@ int run(std::span<const Command> table, const std::vector<std::string>& argument
                     << name << " --help\" explains the options.\n";
         return kUsage;
     }
-    const auto chosen = app.get_subcommands();
-    if (chosen.size() != 1) {
+    if (!is_named) {
         context.err << "cellblock: one command is expected. \"cellblock --help\" lists them.\n";
         return kUsage;
     }
-    const Result<int> result = actions.at(chosen.front())();
+    const Result<int> result = action();
     if (result) return *result;
     // It may quote a stranger's file.
     context.err << name << ": " << result.error().sentence() << "\n";

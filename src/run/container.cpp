@@ -149,7 +149,7 @@ class Watch {
 
     /// False at the end of what there is to read, for now or for good.
     bool read_once(OutputPipe& source) {
-        const ssize_t n = ::read(source.fd.get(), buffer_.data(), buffer_.size());
+        const ssize_t n = ::read(source.fd.get(), buffer_.get(), kReadSize);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) return errno == EINTR;
         if (n <= 0) {
             source.fd.reset();
@@ -162,7 +162,7 @@ class Watch {
                 std::min(size, bounds_.output.count - std::min(bounds_.output.count, source.written.bytes));
         source.written.bytes += size;
         if (taken > 0 && execution_.sink)
-            execution_.sink->write(source.stream, std::string_view(buffer_.data(), taken));
+            execution_.sink->write(source.stream, std::string_view(buffer_.get(), taken));
         if (taken < size) {
             source.written.truncated = true;
             end_because(Stop::output);
@@ -185,10 +185,10 @@ class Watch {
         if (waiting_.empty() && more != 0) {
             // Whoever is to go on without the terminal gets an error from it and reads on.
             if (is_background(execution_.stdin_fd) && pause(SIGTTIN) > kLeastPause) return;
-            const ssize_t n = ::read(execution_.stdin_fd, buffer_.data(), buffer_.size());
+            const ssize_t n = ::read(execution_.stdin_fd, buffer_.get(), kReadSize);
             if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
             if (n <= 0) return close_input();
-            waiting_.assign(buffer_.data(), static_cast<size_t>(n));
+            waiting_.assign(buffer_.get(), static_cast<size_t>(n));
         }
         const ssize_t n = ::write(input_.get(), waiting_.data(), waiting_.size());
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -352,7 +352,8 @@ class Watch {
     UniqueFd suspend_;     // a signalfd
     UniqueFd input_;       // the program's standard input
     std::string waiting_;  // for room in it
-    std::vector<char> buffer_ = std::vector<char>(kReadSize);
+    // Not filled with zeros: its pages would be touched for nothing.
+    std::unique_ptr<char[]> buffer_ = std::make_unique_for_overwrite<char[]>(kReadSize);
     Clock::time_point spawned_, ended_at_;
     Clock::time_point began_;  // the same, later by what it was stopped with us
     Clock::time_point wall_deadline_ = kNever, kill_deadline_ = kNever;

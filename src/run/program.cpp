@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kReadSize = size_t{64} << 10U;
+constexpr size_t kReadSize = size_t{16} << 10U;
 
 /// Directories that are left out, with a file beside or in them that tells what they are; "": by their name
 /// alone.
@@ -61,17 +61,13 @@ bool is_blank(std::string_view text) {
 /// To its end, but never more than `most`.
 Result<std::string> read_to_end(int fd, const std::string& name, uint64_t most) {
     std::string bytes;
+    char buffer[kReadSize];
     while (true) {
-        const size_t have = bytes.size();
-        bytes.resize(have + kReadSize);
-        const ssize_t n = ::read(fd, bytes.data() + have, kReadSize);
-        if (n < 0 && errno == EINTR) {
-            bytes.resize(have);
-            continue;
-        }
+        const ssize_t n = ::read(fd, buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR) continue;
         if (n < 0) return errno_error("read " + printable(name));
-        bytes.resize(have + static_cast<size_t>(n));
         if (n == 0) return bytes;
+        bytes.append(buffer, static_cast<size_t>(n));
         if (bytes.size() > most) return too_much(printable(name));
     }
 }
