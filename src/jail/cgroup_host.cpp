@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxOwnCgroups = 64 * 1024;
 constexpr size_t kMaxMountInfo = size_t{16} << 20;
+constexpr std::string_view kMemory = "memory";
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> parts;
@@ -59,6 +60,20 @@ std::vector<CgroupMount> cgroup_mounts(std::string_view mountinfo) {
     return mounts;
 }
 
+/// A line of /proc/self/cgroup: the number of a hierarchy, its controllers (none: version 2), our cgroup
+/// there.
+struct Membership {
+    std::string_view controllers;
+    std::string_view path;
+};
+
+std::optional<Membership> membership(std::string_view line) {
+    const size_t first = line.find(':');
+    const size_t second = line.find(':', first + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) return std::nullopt;
+    return Membership{line.substr(first + 1, second - first - 1), line.substr(second + 1)};
+}
+
 // The directory of cgroup `path` under a mount that shows `root` at `point`; nothing when it lies outside.
 std::optional<std::string> directory(const CgroupMount& mount, std::string_view path) {
     if (mount.root == "/") return path == "/" ? mount.point : mount.point + std::string(path);
@@ -73,20 +88,17 @@ CgroupHost parse_cgroup_host(std::string_view self_cgroup, std::string_view moun
     CgroupHost host;
     const auto mounts = cgroup_mounts(mountinfo);
     for (const auto line : split(self_cgroup, '\n')) {
-        const size_t first = line.find(':');
-        const size_t second = line.find(':', first + 1);
-        if (first == std::string_view::npos || second == std::string_view::npos) continue;
-        const auto controllers = line.substr(first + 1, second - first - 1);
-        const auto path = line.substr(second + 1);
+        const auto member = membership(line);
+        if (!member) continue;
         for (const CgroupMount& mount : mounts) {
-            const auto own = directory(mount, path);
+            const auto own = directory(mount, member->path);
             if (!own) continue;
-            if (controllers.empty() && mount.v2) {
+            if (member->controllers.empty() && mount.v2) {
                 host.v2 = own;
                 host.v2_mount = mount.point;
             }
-            if (controllers.empty() || mount.v2) continue;
-            for (const auto controller : split(controllers, ',')) {
+            if (member->controllers.empty() || mount.v2) continue;
+            for (const auto controller : split(member->controllers, ',')) {
                 for (const auto& option : mount.options) {
                     if (option != controller) continue;
                     host.v1[std::string(controller)] = *own;
@@ -96,6 +108,17 @@ CgroupHost parse_cgroup_host(std::string_view self_cgroup, std::string_view moun
         }
     }
     return host;
+}
+
+bool parse_joins_late(std::string_view self_cgroup) {
+    return std::ranges::any_of(split(self_cgroup, '\n'), [](std::string_view line) {
+        const auto member = membership(line);
+        return member && std::ranges::count(split(member->controllers, ','), kMemory) != 0;
+    });
+}
+
+Result<bool> cgroups_are_joined_late() {
+    return parse_joins_late(TRY(sys::read_file("/proc/self/cgroup", kMaxOwnCgroups)));
 }
 
 Result<CgroupHost> look_at_cgroups() {

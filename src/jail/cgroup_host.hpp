@@ -27,6 +27,10 @@ struct CgroupHost {
 };
 
 Result<CgroupHost> look_at_cgroups();
+/// CgroupHost::joins_late() of a host that shows its hierarchies, without a look at its mounts, which takes
+/// ten times as long.
+Result<bool> cgroups_are_joined_late();
+bool parse_joins_late(std::string_view self_cgroup);
 /// An error unless version 2 has these controllers here at all: what the kernel does not offer at the top, no
 /// systemd hands on.
 Result<void> require_controllers(const CgroupHost& host, const std::vector<std::string>& controllers);

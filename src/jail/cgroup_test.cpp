@@ -66,6 +66,15 @@ TEST(CgroupHost, NoiseIsPassedOver) {
     EXPECT_FALSE(host.v2);
 }
 
+TEST(CgroupHost, WhatIsJoinedLateIsKnownWithoutTheMounts) {
+    EXPECT_TRUE(parse_joins_late("5:pids,memory:/x\n0::/x\n"));
+    EXPECT_FALSE(parse_joins_late("5:pids:/memory\n0::/memory\n"));
+    EXPECT_FALSE(parse_joins_late("\n:\nx\n1:memory\n"));
+    const auto host = look_at_cgroups();
+    ASSERT_TRUE(host.ok());
+    EXPECT_EQ(cgroups_are_joined_late().value(), host->joins_late());
+}
+
 uint64_t own_start_time() {
     const std::string stat = sys::read_file("/proc/self/stat", 4096).value();
     size_t at = stat.rfind(')');

@@ -339,13 +339,14 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     std::unique_ptr<InitProcess> init;
     Limits cgroup_limits = plan.limits;
     cgroup_limits.processes += maker->helpers();
-    const auto make_cgroup = [&](const CgroupHost& host) -> Result<void> {
+    const auto make_cgroup = [&]() -> Result<void> {
+        const CgroupHost host = TRY(look_at_cgroups());
         cgroup = TRY(Cgroup::create(host, cgroup_limits, number));
         return parent_step(Step::make_cgroup, fault, {});
     };
-    std::optional<CgroupHost> host;
-    if (plan.level == Level::full) host = TRY(look_at_cgroups());
-    if (host && !host->joins_late()) TRY(make_cgroup(*host));
+    const bool needs_cgroup = plan.level == Level::full;
+    const bool joins_late = needs_cgroup && TRY(cgroups_are_joined_late());
+    if (needs_cgroup && !joins_late) TRY(make_cgroup());
     init = TRY(InitProcess::clone(*maker, cgroup ? cgroup->clone_fd() : -1));
     TRY(parent_step(Step::clone, fault, {}));
 
@@ -355,10 +356,8 @@ Result<std::unique_ptr<Jail>> start_jail(const Plan& plan, const Fault& fault) {
     UniqueFd pending;
     const auto meet = [&]() -> Result<void> {
         TRY(maker->introduce(*init));
-        if (host) {
-            // While the child builds its view: making this kind takes most of a millisecond.
-            if (host->joins_late()) TRY(make_cgroup(*host));
-        }
+        // While the child builds its view: making this kind takes most of a millisecond.
+        if (joins_late) TRY(make_cgroup());
         std::vector<UniqueFd> entrances;
         if (cgroup) entrances = TRY(cgroup->entrances());
         TRY(init->go(entrances));
