@@ -75,28 +75,28 @@ int attach(int mount_fd, const char* path) {
     return e;
 }
 
-int make_tmpfs(const char* size, const char* inodes, const char* mode) {
-    const int fs = raw::open_filesystem("tmpfs");
-    if (fs < 0) return fs;
-    int e = raw::set_option(fs, "source", "tmpfs");
-    if (e == 0) e = raw::set_option(fs, "size", size);
-    if (e == 0) e = raw::set_option(fs, "nr_inodes", inodes);
-    if (e == 0) e = raw::set_option(fs, "mode", mode);
-    const int mount_fd = e == 0 ? raw::create_filesystem(fs, kWritable) : e;
-    raw::close(fs);
-    return mount_fd;
+/// `at` is where `text` goes and, afterwards, where more goes; `end` is one past the last place. False when
+/// there is no room.
+bool append(char*& at, const char* end, const char* text) {
+    const size_t length = std::strlen(text);
+    if (length >= static_cast<size_t>(end - at)) return false;
+    std::memcpy(at, text, length + 1);
+    at += length;
+    return true;
 }
 
-int make_terminals() {
-    const int fs = raw::open_filesystem("devpts");
-    if (fs < 0) return fs;
-    int e = raw::set_option(fs, "source", "devpts");
-    if (e == 0) e = raw::set_option(fs, "ptmxmode", "0666");
-    if (e == 0) e = raw::set_option(fs, "mode", "0600");
+int mount_tmpfs(const char* path, const char* size, const char* inodes, const char* mode) {
+    char options[128];
+    char* at = options;
+    for (const char* text : {"size=", size, ",nr_inodes=", inodes, ",mode=", mode})
+        if (!append(at, options + sizeof options, text)) return -ENAMETOOLONG;
+    return static_cast<int>(raw::call(SYS_mount, "tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options));
+}
+
+int mount_terminals(const char* path) {
     // Without nodev: a terminal is a device.
-    const int mount_fd = e == 0 ? raw::create_filesystem(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) : e;
-    raw::close(fs);
-    return mount_fd;
+    return static_cast<int>(
+        raw::call(SYS_mount, "devpts", path, "devpts", MS_NOSUID | MS_NOEXEC, "ptmxmode=0666,mode=0600"));
 }
 
 int detach_clone(const char* path) {
@@ -130,12 +130,11 @@ int show_tree(const ViewStep& step, const HostTree& tree) {
 }
 
 int make_staging(const View& view) {
-    if (const int e = attach(make_tmpfs("4096", "16", "0755"), kStaging); e < 0) return e;
+    if (const int e = mount_tmpfs(kStaging, "4096", "16", "0755"); e < 0) return e;
     if (const int e = raw::change_directory(kStaging); e < 0) return e;
     for (const char* directory : {kNewRoot, kScratch, kTreeLayer, kEmptyLayer, kOverlay})
         if (const int e = raw::make_directory(directory, 0755); e < 0) return e;
-    const int scratch = make_tmpfs(view.scratch_size.c_str(), view.scratch_inodes.c_str(), "0755");
-    return attach(scratch, kScratch);
+    return mount_tmpfs(kScratch, view.scratch_size.c_str(), view.scratch_inodes.c_str(), "0755");
 }
 
 /// A detached overlay over what is attached at kTreeLayer. Its context comes back in `context_fd`.
@@ -176,8 +175,9 @@ int show_file(const ViewStep& step, const HostTree& tree, int& context_fd) {
 
 int make_changes(const View& view, const HostTree& tree, int& changes_fd) {
     if (const int e = raw::make_directory(kChanges, 0755); e < 0) return e;
-    const int fs = make_tmpfs(view.scratch_size.c_str(), view.scratch_inodes.c_str(), "0700");
-    if (const int e = attach(fs, kChanges); e < 0) return e;
+    if (const int e = mount_tmpfs(kChanges, view.scratch_size.c_str(), view.scratch_inodes.c_str(), "0700");
+        e < 0)
+        return e;
     // It lends its mode to the directory shown. The owner is the jail's user, who must be able to write.
     if (const int e = raw::make_directory(kUpperLayer, tree.mode | S_IRWXU); e < 0) return e;
     if (const int e = raw::make_directory(kWorkLayer, 0700); e < 0) return e;
@@ -210,11 +210,9 @@ int show_changed_directory(View& view, const ViewStep& step, const HostTree& tre
 
 int build_scratch(const ViewStep& step) {
     char inner[128];
-    const size_t prefix = std::strlen(kScratch);
-    if (prefix + 1 + step.argument.size() >= sizeof inner) return -ENAMETOOLONG;
-    std::memcpy(inner, kScratch, prefix);
-    inner[prefix] = '/';
-    std::memcpy(inner + prefix + 1, step.argument.c_str(), step.argument.size() + 1);
+    char* at = inner;
+    for (const char* text : {kScratch, "/", step.argument.c_str()})
+        if (!append(at, inner + sizeof inner, text)) return -ENAMETOOLONG;
     if (const int e = raw::make_directory(inner, step.mode); e < 0) return e;
     if (const int e = make_path(step.path.c_str(), true); e < 0) return e;
     return attach(detach_clone(inner), step.path.c_str());
@@ -243,11 +241,10 @@ int build(const View& view, const ViewStep& step) {
             return attach(view.proc_fd, path);
         case ViewStep::Kind::terminals:
             if (const int e = make_path(path, true); e < 0) return e;
-            return attach(make_terminals(), path);
+            return mount_terminals(path);
         case ViewStep::Kind::shared_memory:
             if (const int e = make_path(path, true); e < 0) return e;
-            return attach(make_tmpfs(view.shared_memory_size.c_str(), view.scratch_inodes.c_str(), "1777"),
-                          path);
+            return mount_tmpfs(path, view.shared_memory_size.c_str(), view.scratch_inodes.c_str(), "1777");
     }
     return -EINVAL;
 }
@@ -334,7 +331,7 @@ int enter_new_root(const View& view, const char*& detail) {
     detail = "staging";
     if (const int e = make_staging(view); e < 0) return e;
     detail = "";
-    if (const int e = attach(make_tmpfs(kRootSize, "8192", "0755"), kNewRoot); e < 0) return e;
+    if (const int e = mount_tmpfs(kNewRoot, kRootSize, "8192", "0755"); e < 0) return e;
     // The old root is stacked on the new one. Names from "/" on begin below it.
     return static_cast<int>(raw::call(SYS_pivot_root, kNewRoot, kNewRoot));
 }
