@@ -31,7 +31,7 @@ bool EventLoop::try_watch(int fd, uint32_t events, Callback callback) {
         CHECK(errno == ENOSPC || errno == ENOMEM);
         return false;
     }
-    entries_[fd] = {std::make_shared<Callback>(std::move(callback)), generation};
+    entries_[fd] = {std::make_shared<Callback>(std::move(callback)), generation, false};
     return true;
 }
 
@@ -39,6 +39,15 @@ void EventLoop::change(int fd, uint32_t events) {
     const auto entry = entries_.find(fd);
     CHECK(entry != entries_.end());
     CHECK(control(EPOLL_CTL_MOD, fd, entry->second.generation, events));
+    entry->second.is_silent = false;
+}
+
+void EventLoop::silence(int fd) {
+    const auto entry = entries_.find(fd);
+    CHECK(entry != entries_.end());
+    // Errors and hang-ups cannot be left out; edge triggered, each is told once.
+    CHECK(control(EPOLL_CTL_MOD, fd, entry->second.generation, EPOLLET));
+    entry->second.is_silent = true;
 }
 
 bool EventLoop::control(int operation, int fd, uint32_t generation, uint32_t events) {
@@ -87,6 +96,7 @@ void EventLoop::wait_and_run(std::chrono::milliseconds timeout) {
         // number.
         const auto entry = entries_.find(fd);
         if (entry == entries_.end() || entry->second.generation != event.data.u64 >> 32) continue;
+        if (entry->second.is_silent) continue;
         const std::shared_ptr<Callback> callback = entry->second.callback;
         (*callback)(event.events);
     }

@@ -33,6 +33,9 @@ class EventLoop {
     [[nodiscard]] bool try_watch(int fd, uint32_t events, Callback callback);
     /// Changes what is waited for. 0 keeps the registration and waits for nothing but errors and hang-ups.
     void change(int fd, uint32_t events);
+    /// Calls for `fd` no more until change(), not even for errors and hang-ups. Unlike unwatch() and watch()
+    /// it gives back and takes none of what a user may watch: it can always be undone.
+    void silence(int fd);
     /// Safe inside callbacks, also for the descriptor being served.
     void unwatch(int fd);
 
@@ -56,6 +59,7 @@ class EventLoop {
         // Tells it from an earlier one of the same number, whose readiness may still be in the list being
         // served.
         uint32_t generation = 0;
+        bool is_silent = false;
     };
     [[nodiscard]] bool control(int operation, int fd, uint32_t generation, uint32_t events);
     UniqueFd epoll_;

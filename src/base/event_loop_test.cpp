@@ -27,6 +27,12 @@ class EventLoopTest : public testing::Test {
         return {std::move(reading), std::move(writing)};
     }
 
+    /// Whether it has something to do.
+    [[nodiscard]] bool readable() const {
+        pollfd entry{loop->fd(), POLLIN, 0};
+        return ::poll(&entry, 1, 0) == 1;
+    }
+
     const std::unique_ptr<EventLoop> loop = EventLoop::create().value();
     const Pipe a = make_pipe();
     const Pipe b = make_pipe();
@@ -50,10 +56,6 @@ TEST_F(EventLoopTest, CallsBackWhileADescriptorIsReady) {
 }
 
 TEST_F(EventLoopTest, ItsOwnDescriptorIsReadableWhenThereIsSomethingToDo) {
-    const auto readable = [&] {
-        pollfd entry{loop->fd(), POLLIN, 0};
-        return ::poll(&entry, 1, 0) == 1;
-    };
     loop->watch(a.reading.get(), EPOLLIN, [&](uint32_t) { loop->unwatch(a.reading.get()); });
     EXPECT_FALSE(readable());
     a.fill();
@@ -77,6 +79,24 @@ TEST_F(EventLoopTest, ChangeToNothingLeavesHangUps) {
     pipe.writing.reset();
     loop->run_ready();
     EXPECT_EQ(seen, static_cast<uint32_t>(EPOLLHUP));
+    loop->unwatch(pipe.reading.get());
+}
+
+TEST_F(EventLoopTest, OfWhatIsSilentNothingIsHeardUntilItChanges) {
+    std::vector<uint32_t> seen;
+    Pipe pipe = make_pipe();
+    loop->watch(pipe.reading.get(), EPOLLIN, [&](uint32_t events) { seen.push_back(events); });
+    loop->silence(pipe.reading.get());
+    pipe.fill();
+    pipe.writing.reset();
+    loop->run_ready();
+    loop->run_ready();
+    EXPECT_TRUE(seen.empty());
+    EXPECT_FALSE(readable()) << "a hang-up that nobody hears keeps nobody awake";
+    loop->change(pipe.reading.get(), EPOLLIN);
+    loop->run_ready();
+    ASSERT_EQ(seen.size(), 1U);
+    EXPECT_EQ(seen[0], static_cast<uint32_t>(EPOLLIN | EPOLLHUP));
     loop->unwatch(pipe.reading.get());
 }
 

@@ -84,8 +84,8 @@ void Worker::attach() {
     attached_ = true;
     capture_timer_ = std::make_unique<LoopTimer>(loop_, std::move(timer_fd_), [this] { flush_captured(); });
     watch_link();
-    watch_pipe(out_, true);
-    watch_pipe(err_, true);
+    watch_pipe(out_);
+    watch_pipe(err_);
     // A process that ended before we looked will not wake us when somebody else holds its descriptors.
     if (exited_) drain_and_end();
 }
@@ -99,7 +99,7 @@ void Worker::watch_link() {
         if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
         if (!worker->paused_) return worker->read_link();
         // A hang-up is reported again and again, and it must not be served before the back-pressure ends.
-        worker->unwatch_link();
+        worker->loop_.silence(worker->link_.get());
     });
     const std::lock_guard lock(write_mutex_);
     update_interest();
@@ -116,8 +116,8 @@ void Worker::detach() {
     attached_ = false;
     ended_ = true;
     unwatch_link();
-    watch_pipe(out_, false);
-    watch_pipe(err_, false);
+    unwatch_pipe(out_);
+    unwatch_pipe(err_);
     capture_timer_.reset();
 }
 
@@ -131,14 +131,19 @@ void Worker::set_paused(bool paused) {
     if (paused_ == paused) return;
     paused_ = paused;
     if (!attached_ || ended_) return;
-    if (!paused && !link_watched_) {
-        watch_link();
-    } else {
+    {
         const std::lock_guard lock(write_mutex_);
         update_interest();
     }
-    watch_pipe(out_, !paused);
-    watch_pipe(err_, !paused);
+    // What is watched stays so: a jail of this user can watch as much as the user may, and then there is no
+    // way back.
+    for (const Pipe* pipe : {&out_, &err_}) {
+        if (!pipe->watched) continue;
+        if (paused)
+            loop_.silence(pipe->fd.get());
+        else
+            loop_.change(pipe->fd.get(), EPOLLIN);
+    }
     if (exited_) drain_and_end();
 }
 
@@ -198,11 +203,16 @@ void Worker::drain_and_end() {
     while (attached_ && !ended_ && !paused_) read_link();
 }
 
-void Worker::watch_pipe(Pipe& pipe, bool on) {
-    if (pipe.watched == on || !pipe.fd.valid()) return;
-    pipe.watched = on;
-    if (!on) return loop_.unwatch(pipe.fd.get());
+void Worker::watch_pipe(Pipe& pipe) {
+    if (!pipe.fd.valid()) return;
+    pipe.watched = true;
     loop_.watch(pipe.fd.get(), EPOLLIN, [this, &pipe](uint32_t) { read_pipe(pipe); });
+    if (paused_) loop_.silence(pipe.fd.get());
+}
+
+void Worker::unwatch_pipe(Pipe& pipe) {
+    if (pipe.watched) loop_.unwatch(pipe.fd.get());
+    pipe.watched = false;
 }
 
 void Worker::read_pipe(Pipe& pipe) {
@@ -212,7 +222,7 @@ void Worker::read_pipe(Pipe& pipe) {
     pipe.pending.resize(held + (n > 0 ? static_cast<size_t>(n) : 0));
     if (n == 0) {
         // Every writer has closed it; nothing will come again.
-        watch_pipe(pipe, false);
+        unwatch_pipe(pipe);
         return report_pipe(pipe, true);
     }
     if (pipe.pending.size() >= kReadAtOnce / 4) return report_pipe(pipe, false);
@@ -223,12 +233,12 @@ void Worker::flush_captured() {
     for (Pipe* pipe : {&out_, &err_}) {
         if (!pipe->fd.valid()) continue;
         // What fits into a pipe is a bounded amount; a writer that keeps refilling it is served by the loop.
-        for (int round = 0; round < 4 && pipe->watched; ++round) {
+        for (int round = 0; round < 4 && pipe->watched && !paused_; ++round) {
             const size_t before = pipe->pending.size();
             char buffer[65536];
             const ssize_t n = ::read(pipe->fd.get(), buffer, sizeof buffer);
             if (n > 0) pipe->pending.append(buffer, static_cast<size_t>(n));
-            if (n == 0) watch_pipe(*pipe, false);
+            if (n == 0) unwatch_pipe(*pipe);
             if (pipe->pending.size() == before) break;
         }
         report_pipe(*pipe, false);

@@ -80,7 +80,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
     void take_frames();
     void end_link(const std::string& violation);
     void write_queued();
-    void watch_pipe(Pipe& pipe, bool on);
+    void watch_pipe(Pipe& pipe);
+    void unwatch_pipe(Pipe& pipe);
     void read_pipe(Pipe& pipe);
     void report_pipe(Pipe& pipe, bool all);
     void update_interest();
