@@ -79,6 +79,29 @@ TEST(LiveOutput, EndsTheLineThatAProgramLeavesOnATerminal) {
     }
 }
 
+TEST(LiveOutput, KeepsTheOrderOfWhatIsWrittenAtOnceAndOfWhatHasToWait) {
+    auto [reader, writer] = sys::pipe().value();
+    std::string written;
+    std::string text;
+    {
+        LiveOutput live(writer.get(), writer.get(), Show::raw, Show::raw);
+        for (int i = 0; i < 40'000; ++i) {  // three times what a pipe takes
+            const std::string line = std::to_string(i) + "\n";
+            live.write(i % 2 == 0 ? Stream::out : Stream::err, line);
+            written += line;
+        }
+        EXPECT_TRUE(live.takes_more());
+        text.resize(written.size());
+        size_t have = 0;
+        while (have < text.size()) {
+            const ssize_t n = ::read(reader.get(), text.data() + have, text.size() - have);
+            ASSERT_GT(n, 0);
+            have += static_cast<size_t>(n);
+        }
+    }
+    EXPECT_EQ(text, written);
+}
+
 TEST(LiveOutput, NeverWaitsForAReaderAndSaysThatItIsFull) {
     ::signal(SIGPIPE, SIG_IGN);  // as the program does
     auto [reader, writer] = sys::pipe().value();
